@@ -1,0 +1,138 @@
+//! What is set up, at one revision: hooks, event types, tokens, memberships. A snapshot never
+//! changes; a change makes the next one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::event_type::{EventPattern, EventType, EventTypeInfo};
+use crate::hook::Hook;
+use crate::id::{HookId, Owner};
+use crate::plugin::{Membership, PluginName};
+use crate::time::Timestamp;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision(pub u64);
+
+#[derive(Clone, Debug, Default)]
+pub struct CatalogSnapshot {
+    pub revision: Revision,
+    pub hooks: BTreeMap<HookId, Arc<Hook>>,
+    pub event_types: BTreeMap<EventType, Arc<EventTypeInfo>>,
+    /// By the SHA-256 of the token.
+    pub tokens: HashMap<[u8; 32], Arc<Token>>,
+    pub plugins: BTreeMap<PluginName, Arc<Membership>>,
+    subscriptions: Subscriptions,
+}
+
+/// Hooks by what they subscribe to, so that finding an event's recipients does not read
+/// every hook.
+#[derive(Clone, Debug, Default)]
+struct Subscriptions {
+    all: Vec<HookId>,
+    exact: HashMap<EventType, Vec<HookId>>,
+    under: HashMap<String, Vec<HookId>>,
+}
+
+impl CatalogSnapshot {
+    /// Must follow every change to `hooks`.
+    pub fn index(&mut self) {
+        let mut subscriptions = Subscriptions::default();
+        for (id, hook) in &self.hooks {
+            if !hook.is_active() {
+                continue;
+            }
+            match &hook.subscription {
+                EventPattern::All => subscriptions.all.push(*id),
+                EventPattern::Exact(name) => {
+                    subscriptions
+                        .exact
+                        .entry(name.clone())
+                        .or_default()
+                        .push(*id);
+                }
+                EventPattern::Under(prefix) => {
+                    subscriptions
+                        .under
+                        .entry(prefix.to_string())
+                        .or_default()
+                        .push(*id);
+                }
+            }
+        }
+        self.subscriptions = subscriptions;
+    }
+
+    /// The active hooks that an event of this type goes to, in id order; with `config_filter`
+    /// only those whose `config` has all its members with equal values.
+    #[must_use]
+    pub fn recipients(
+        &self,
+        event_type: &EventType,
+        config_filter: Option<&serde_json::Map<String, Value>>,
+    ) -> Vec<HookId> {
+        let mut ids = self.subscriptions.all.clone();
+        ids.extend(
+            self.subscriptions
+                .exact
+                .get(event_type)
+                .into_iter()
+                .flatten(),
+        );
+        for (dot, _) in event_type.as_str().match_indices('.') {
+            let prefix = &event_type.as_str()[..dot];
+            ids.extend(self.subscriptions.under.get(prefix).into_iter().flatten());
+        }
+        ids.sort_unstable();
+        if let Some(filter) = config_filter {
+            ids.retain(|id| {
+                self.hooks
+                    .get(id)
+                    .is_some_and(|hook| config_has(&hook.config, filter))
+            });
+        }
+        ids
+    }
+}
+
+fn config_has(config: &str, filter: &serde_json::Map<String, Value>) -> bool {
+    let Ok(Value::Object(config)) = serde_json::from_str::<Value>(config) else {
+        return filter.is_empty();
+    };
+    filter
+        .iter()
+        .all(|(name, wanted)| config.get(name) == Some(wanted))
+}
+
+/// An API token. Only the hash of its text is ever kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    pub hash: [u8; 32],
+    pub owner: Owner,
+    pub admin: bool,
+    pub created_at: Timestamp,
+}
+
+/// One change of the catalog. The store gives times, ids and revisions.
+#[derive(Clone, Debug)]
+pub enum CatalogChange {
+    /// `id`, times and `revision` of the hook are the store's to set.
+    CreateHook(Box<Hook>),
+    /// `revision` of the hook is the one that this change was made from.
+    ReplaceHook(Box<Hook>),
+    /// Its pending deliveries are cancelled, its history stays.
+    DeleteHook(HookId),
+    PutEventType(EventType, EventTypeInfo),
+    DeleteEventType(EventType),
+    PutToken(Token),
+    PutPlugin(Membership),
+    RemovePlugin(PluginName),
+}
+
+/// What a change came to.
+#[derive(Clone, Debug)]
+pub enum Changed {
+    Hook(Arc<Hook>),
+    Done,
+}

@@ -1,0 +1,45 @@
+//! An accepted message, its payload kept byte for byte.
+
+use bytes::Bytes;
+
+use crate::event_type::EventType;
+use crate::id::{EventId, EventKey, Owner};
+use crate::time::Timestamp;
+
+/// An event as the store holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub key: EventKey,
+    pub id: EventId,
+    pub event_type: EventType,
+    /// When it happened, by its poster's word; else when it was accepted.
+    pub occurred_at: Timestamp,
+    pub accepted_at: Timestamp,
+    /// What the event is about in the poster's system: W's `object_id`.
+    pub object_id: Option<String>,
+    /// Of the payload; `application/json` unless the event came another way.
+    pub content_type: String,
+    /// The payload exactly as it was posted.
+    pub payload: Bytes,
+}
+
+/// An event about to be accepted: the store gives it its key and time.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    pub id: EventId,
+    pub event_type: EventType,
+    pub occurred_at: Option<Timestamp>,
+    pub object_id: Option<String>,
+    pub content_type: String,
+    pub payload: Bytes,
+    /// SHA-256 over everything the poster said, to tell a repetition from a conflict.
+    pub fingerprint: [u8; 32],
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+/// A poster's `Idempotency-Key`, which holds per token owner and for 24 hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    pub owner: Owner,
+    pub key: String,
+}

@@ -1,0 +1,108 @@
+//! A subscription, valid by construction: what the API admitted and the store holds.
+
+use std::time::Duration;
+
+use crate::envelope::Envelope;
+use crate::event_type::EventPattern;
+use crate::id::{HookId, Owner};
+use crate::plugin::PluginName;
+use crate::schedule::RetryConfig;
+use crate::secret::Secret;
+use crate::sign::SignatureForm;
+use crate::target_url::TargetUrl;
+use crate::time::Timestamp;
+
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+pub const TIMEOUT_MIN: Duration = Duration::from_millis(100);
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(60);
+pub const MAX_ATTEMPTS_MAX: u32 = 100;
+pub const MAX_AGE_DEFAULT: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const MAX_IN_FLIGHT_DEFAULT: u16 = 8;
+pub const MAX_IN_FLIGHT_MAX: u16 = 256;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hook {
+    pub id: HookId,
+    pub owner: Owner,
+    pub target: TargetUrl,
+    pub subscription: EventPattern,
+    pub retry: RetryConfig,
+    /// As the owner set it; none: the default of the schedule, see [`Hook::max_attempts`].
+    pub max_attempts: Option<u32>,
+    pub max_age: Duration,
+    /// Names with values that may be credentials.
+    pub additional_headers: Option<Vec<(String, Secret)>>,
+    pub secret_key: Option<Secret>,
+    pub status: HookStatus,
+    /// The free-form object as JSON text; a password in `auth` stands in it as the mask.
+    pub config: String,
+    /// `config.auth`, for sending.
+    pub auth: Option<BasicAuth>,
+    pub plugins: PluginChoice,
+    pub on_plugin_error: OnPluginError,
+    pub envelope: Envelope,
+    pub signatures: Vec<SignatureForm>,
+    pub timeout: Duration,
+    pub max_in_flight: u16,
+    pub created_at: Timestamp,
+    pub modified_at: Timestamp,
+    /// Grows with each change: the hook's `ETag`, and what a change must name.
+    pub revision: u64,
+    /// The store could not open the hook's sealed secrets; it holds deliveries back.
+    pub secrets_unreadable: bool,
+}
+
+impl Hook {
+    #[must_use]
+    pub fn max_attempts(&self) -> u32 {
+        self.max_attempts
+            .unwrap_or_else(|| self.retry.max_attempts_default())
+    }
+
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.status == HookStatus::Active
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookStatus {
+    Active,
+    /// By its owner: no new deliveries, pending ones wait.
+    Inactive,
+    /// By us.
+    Disabled {
+        reason: String,
+        since: Timestamp,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BasicAuth {
+    pub username: String,
+    pub password: Secret,
+}
+
+/// Which plugins a hook's events go through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PluginChoice {
+    /// Every plugin of the folder whose patterns match, in name order.
+    ByPattern,
+    /// Exactly these, in this order; none at all if empty.
+    Chain(Vec<ChainLink>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainLink {
+    pub name: PluginName,
+    /// JSON text handed to the plugin at each call. Sealed at rest: it may hold secrets.
+    pub config: Secret,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnPluginError {
+    Retry,
+    Dead,
+    /// Send the event as it was before the chain.
+    Send,
+}

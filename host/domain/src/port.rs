@@ -1,0 +1,26 @@
+//! What the domain needs of the world. A trait stands here where there are two implementations
+//! or a test must stand in; futures are boxed, one box per call or batch.
+
+mod catalog;
+mod clock;
+mod ledger;
+mod transform;
+mod transport;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use catalog::{Catalog, CatalogError};
+pub use clock::Clock;
+pub use ledger::{
+    AcceptError, Accepted, Attempted, Budget, DeliveryQuery, DeliveryView, FeedItem, FeedSink,
+    Fence, HookEffect, Lease, Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown,
+    StoreHealth, Taken, Verdict,
+};
+pub use transform::{Chained, Made, Transform, TransformJob, Transformed};
+pub use transport::{Exchange, Exchanged, OutboundRequest, Transport};
+
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Something to call when it is worth looking again. It carries nothing and must not block.
+pub type Bell = std::sync::Arc<dyn Fn() + Send + Sync>;

@@ -1,0 +1,280 @@
+//! Events and deliveries, kept safe. Shaped for several nodes with leases; redb is simply the
+//! store whose leases never expire.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::BoxFuture;
+use crate::attempt::Attempt;
+use crate::catalog::Revision;
+use crate::delivery::{CancelCause, DeadCause, Delivery, DeliveryState, Pin, Ready, Waiting};
+use crate::event::{Event, NewEvent};
+use crate::event_type::EventPattern;
+use crate::id::{DeliveryUuid, EventId, HookId, Owner, Sequence};
+use crate::plugin::PluginName;
+use crate::time::Timestamp;
+
+pub trait Ledger: Send + Sync {
+    /// The event and one pending delivery per recipient, in one durable write: `Ok` only after
+    /// it is on disk. The commit checks that `recipients` still hold at `revision`.
+    ///
+    /// # Cancel safety
+    /// Once polled the event may be accepted even if the future is dropped.
+    fn accept(
+        &self,
+        event: NewEvent,
+        recipients: Vec<HookId>,
+        revision: Revision,
+    ) -> BoxFuture<'_, Result<Accepted, AcceptError>>;
+
+    /// From now on what is committed is told to `sink`, in commit order. One sink at a time.
+    fn feed(&self, sink: Arc<dyn FeedSink>);
+
+    /// Leases on the lanes that have pending deliveries: at most `want`, those after `after`.
+    fn acquire(
+        &self,
+        after: Option<HookId>,
+        want: usize,
+    ) -> BoxFuture<'_, Result<Vec<Lease>, StoreDown>>;
+
+    /// The lane's pending deliveries due at `horizon`, by due time and then sequence, with all
+    /// it takes to try them. Always examines from the front: the lane knows what it holds, and
+    /// passes it in `held` to have it left out.
+    fn take(
+        &self,
+        lease: Lease,
+        horizon: Timestamp,
+        held: Vec<Sequence>,
+        budget: Budget,
+    ) -> BoxFuture<'_, Result<Taken, StoreDown>>;
+
+    /// Writes what attempts came to, in one durable write; answers per item, in order.
+    /// Repeatable: an attempt that is settled already is `Applied` again and changes nothing.
+    fn settle(
+        &self,
+        settlements: Vec<Settlement>,
+    ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>>;
+
+    /// One delivery with its event and attempts.
+    fn find(
+        &self,
+        sequence: Sequence,
+        scope: Scope,
+    ) -> BoxFuture<'_, Result<Option<Attempted>, StoreDown>>;
+
+    /// Deliveries, newest first. Examines a bounded number of rows: a page may hold fewer than
+    /// asked for, or none, and still name where to go on.
+    fn page(&self, query: DeliveryQuery) -> BoxFuture<'_, Result<Page, StoreDown>>;
+
+    /// From counters: no I/O, no wait.
+    fn status(&self) -> LedgerStatus;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    pub id: EventId,
+    pub deliveries: u64,
+    /// The same event had been accepted before; nothing was written.
+    pub replayed: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// The catalog moved on: compute the recipients again.
+    #[error("the catalog changed meanwhile")]
+    Stale,
+    #[error("another event has this id")]
+    IdTaken,
+    #[error("this idempotency key was used for another body")]
+    KeyReused,
+    #[error("the store cannot write now")]
+    Down(#[source] StoreDown),
+}
+
+/// Why the store cannot be used just now. Come back later, with the same idempotency key.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreDown {
+    /// More is waiting to be written than the queue holds.
+    #[error("the store lags behind")]
+    Lagging,
+    #[error("the store is being reopened after an I/O error: {0}")]
+    Reopening(String),
+    /// The commit failed in a way that may still have reached the disk.
+    #[error("whether this was written is unknown: {0}")]
+    Unknown(String),
+    #[error("the store is closed")]
+    Closed,
+    #[error("a record cannot be read: {0}")]
+    Damaged(String),
+}
+
+/// Told what was committed. Called on the store's writer: must return at once.
+pub trait FeedSink: Send + Sync {
+    fn push(&self, item: FeedItem);
+}
+
+/// Lossy by contract: whoever cannot keep up marks the lane as behind and reads it from the
+/// store.
+#[derive(Clone, Debug)]
+pub enum FeedItem {
+    /// Just accepted, in commit order, not yet stored anywhere else but the store.
+    Fresh { lease: Lease, ready: Ready },
+    /// There is something in this lane that was not told as `Fresh`.
+    Look(Lease),
+    /// The catalog has a new snapshot.
+    Catalog(Revision),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fence(pub u64);
+
+/// The right to deliver a hook's lane, until a newer fence is given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub hook: HookId,
+    pub fence: Fence,
+}
+
+/// The most that one call may bring back; at least one row comes if there is any.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    pub rows: usize,
+    pub bytes: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Taken {
+    pub ready: Vec<Ready>,
+    /// More is due than the budget let through.
+    pub more: bool,
+    /// When the first delivery after the horizon is due.
+    pub next_due: Option<Timestamp>,
+}
+
+/// What is to be written about one delivery after a try.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    pub lease: Lease,
+    pub sequence: Sequence,
+    /// None: it was a deferral.
+    pub attempt: Option<Attempt>,
+    pub verdict: Verdict,
+    /// Set when the first transformed attempt failed.
+    pub pin: Option<Pin>,
+    pub effect: Option<HookEffect>,
+}
+
+/// What becomes of the delivery. Waits are relative: the store makes them absolute on its clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Delivered,
+    Discarded {
+        plugin: PluginName,
+        code: String,
+        message: String,
+    },
+    Dead(DeadCause),
+    Cancelled(CancelCause),
+    Retry {
+        after: Duration,
+    },
+    Defer {
+        after: Duration,
+        waiting_for: Waiting,
+    },
+}
+
+/// What an attempt does to its hook, in the same write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookEffect {
+    /// 410: disable the hook, cancel everything before the end of the lane as it is now.
+    Gone { reason: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Written. `due` is set when the delivery stays pending.
+    Applied { due: Option<Timestamp> },
+    /// The lease was no longer the newest: nothing was written.
+    Fenced,
+    /// The delivery had been cancelled meanwhile; only the attempt was written.
+    Cancelled,
+}
+
+/// Whose deliveries may be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    All,
+    Of(Owner),
+}
+
+#[derive(Clone, Debug)]
+pub struct DeliveryQuery {
+    pub scope: Scope,
+    pub hook: Option<HookId>,
+    pub uuid: Option<DeliveryUuid>,
+    pub event_type: Option<EventPattern>,
+    pub object_id: Option<String>,
+    /// W's `delivered`: true for state delivered, false for every other.
+    pub delivered: Option<bool>,
+    /// The state's word.
+    pub state: Option<&'static str>,
+    pub status: Option<u16>,
+    /// Both ends inclusive.
+    pub created_from: Option<Timestamp>,
+    pub created_to: Option<Timestamp>,
+    /// Only below this: the cursor.
+    pub before: Option<Sequence>,
+    pub limit: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub items: Vec<DeliveryView>,
+    /// Where to go on; none at the end.
+    pub next: Option<Sequence>,
+}
+
+/// A delivery as it is listed.
+#[derive(Clone, Debug)]
+pub struct DeliveryView {
+    pub delivery: Delivery,
+    pub event: Arc<Event>,
+    pub last_attempt: Option<Attempt>,
+    /// When each attempt began, oldest first.
+    pub attempted_at: Vec<Timestamp>,
+    /// The hook was deleted: this is what its last form showed, secrets aside.
+    pub hook: Option<Arc<crate::hook::Hook>>,
+}
+
+/// A delivery with everything that happened to it.
+#[derive(Clone, Debug)]
+pub struct Attempted {
+    pub view: DeliveryView,
+    pub attempts: Vec<Attempt>,
+    pub pin: Option<Arc<Pin>>,
+}
+
+impl Attempted {
+    #[must_use]
+    pub fn state(&self) -> &DeliveryState {
+        &self.view.delivery.state
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct LedgerStatus {
+    pub health: StoreHealth,
+    /// Writes waiting for the next commit.
+    pub queued: usize,
+    pub commits: u64,
+    pub events_accepted: u64,
+    pub attempts_settled: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreHealth {
+    Ready,
+    Reopening(String),
+    Closed,
+}

@@ -1,0 +1,1 @@
+//! The one decision about what follows an attempt.

@@ -1,0 +1,2 @@
+//! The whisperer binary.
+fn main() {}
