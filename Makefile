@@ -1,0 +1,41 @@
+# `make demo` shows the main job; `make test` passes every test. Both do all the set-up they need
+# on a machine with rustup, make and a C compiler.
+
+GUESTS   := redact slack
+WASM     := wasm32-wasip2
+BUILT    := target/$(WASM)/guest
+DIST     := plugins/dist
+
+.PHONY: demo run test plugins build lint toolchain clean
+
+demo: build plugins
+	cargo build --release --locked -p whisperer-server --example demo
+	@target/release/examples/demo --plugins $(DIST) $(DEMO)
+
+run: build plugins
+	target/release/whisperer serve $(RUN)
+
+test: toolchain
+	cargo test --release --locked --workspace
+
+build: toolchain
+	@echo "Building the server. The first time this compiles wasmtime and takes some minutes."
+	cargo build --release --locked -p whisperer-server
+
+# The shipped plugins, each straight to a component: plugins/dist/NAME.wasm.
+plugins: toolchain
+	cargo build --profile guest --locked --target $(WASM) $(addprefix -p ,$(GUESTS))
+	@mkdir -p $(DIST)
+	@for name in $(GUESTS); do cp $(BUILT)/$$name.wasm $(DIST)/$$name.wasm && ls -l $(DIST)/$$name.wasm; done
+
+lint: toolchain
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+
+# Installs what rust-toolchain.toml names, if it is not there yet.
+toolchain:
+	@rustup show active-toolchain >/dev/null 2>&1 && rustup target list --installed | grep -qx $(WASM) || rustup toolchain install
+
+clean:
+	cargo clean
+	rm -rf $(DIST)

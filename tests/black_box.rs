@@ -1,0 +1,13 @@
+//! The real binary from outside: what a partner, a poster and an operator see.
+
+#[path = "black_box/addresses.rs"]
+mod addresses;
+#[path = "black_box/ending.rs"]
+mod ending;
+#[path = "black_box/main_job.rs"]
+mod main_job;
+#[path = "black_box/plugins.rs"]
+mod plugins;
+#[path = "black_box/setup.rs"]
+mod setup;
+mod support;

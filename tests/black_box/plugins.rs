@@ -1,0 +1,204 @@
+//! Plugins under the real server: swapped while events flow, and misbehaving in every way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::eventually;
+use crate::support::guests::{drop_in, guest, variant};
+use crate::support::receiver::Receiver;
+use crate::support::server::{Server, Setup};
+
+/// Invariant 5: a swap under load fails no delivery, and each attempt ran one generation.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn swapping_a_plugin_every_600_ms_fails_no_delivery() {
+    const SWAPS: u8 = 33;
+    let folder = tempfile::tempdir().unwrap();
+    let plugins = folder.path().join("plugins");
+    std::fs::create_dir_all(&plugins).unwrap();
+    let component = guest("stamp");
+    drop_in(&plugins, "stamp.wasm", &variant(&component, 0));
+    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let receiver = Receiver::accepting().await;
+    let hook = server
+        .hook(json!({
+            "target_url": receiver.url("/"), "event_type": "package.created",
+            "plugins": [{"name": "stamp", "config": {}}],
+        }))
+        .await;
+
+    // One page of the list (1,000) holds them all.
+    let mut posted = 0;
+    let start = Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_millis(25));
+    let mut swapped = 0;
+    while start.elapsed() < Duration::from_millis(600) * u32::from(SWAPS + 1) {
+        ticks.tick().await;
+        assert_eq!(server.event("package.created", json!({"n": posted})).await, 1);
+        posted += 1;
+        let turn = u8::try_from(start.elapsed().as_millis() / 600).unwrap();
+        if turn > swapped {
+            swapped = turn;
+            drop_in(&plugins, "stamp.wasm", &variant(&component, turn));
+        }
+    }
+    receiver.wait(posted, Duration::from_secs(20)).await;
+
+    eventually("all settled", Duration::from_secs(20), async || {
+        let (_, list) = server.call(Method::GET, "/hook_events/?state=pending", None).await;
+        (list == json!([])).then_some(())
+    })
+    .await;
+    let deliveries = server.deliveries(hook).await;
+    assert_eq!(deliveries.len(), posted);
+    let mut digests = BTreeSet::new();
+    for delivery in &deliveries {
+        assert_eq!(delivery["state"], "delivered", "{delivery:#}");
+        assert_eq!(delivery["attempts"].as_array().unwrap().len(), 1, "{delivery:#}");
+        let chain = delivery["attempts"][0]["chain"].as_array().unwrap();
+        assert_eq!(chain.len(), 1);
+        digests.insert(chain[0]["digest"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(receiver.count(), posted, "each event arrived once");
+    assert!(digests.len() >= 20, "only {} digests in {swapped} swaps", digests.len());
+}
+
+/// Invariant 3: each way of misbehaving harms its own delivery only, and is named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hostile_plugin_harms_its_own_delivery_only_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugins = folder.path().join("plugins");
+    std::fs::create_dir_all(&plugins).unwrap();
+    drop_in(&plugins, "hostile.wasm", &guest("hostile"));
+    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let receiver = Receiver::accepting().await;
+    let healthy = server
+        .hook(json!({
+            "target_url": receiver.url("/healthy"), "event_type": "package.created",
+            "plugins": [],
+        }))
+        .await;
+    let kinds = [
+        ("loop", "timeout"),
+        ("alloc", "memory"),
+        ("trap", "trap"),
+        ("panic", "panic"),
+        ("recurse", "stack"),
+        ("exit", "exit"),
+        ("huge-output", "output-too-large"),
+        ("bad-json", "invalid-output"),
+        ("forbidden-header", "invalid-output"),
+        ("crlf-header", "invalid-output"),
+    ];
+    let mut hooks = BTreeMap::new();
+    for (act, kind) in kinds {
+        let hook = server
+            .hook(json!({
+                "target_url": receiver.url(&format!("/{act}")), "event_type": "package.created",
+                "plugins": [{"name": "hostile", "config": {"act": act}}],
+                "on_plugin_error": "dead",
+            }))
+            .await;
+        hooks.insert(hook, (act, kind));
+    }
+    const EVENTS: usize = 5;
+    for number in 0..EVENTS {
+        let made = server.event("package.created", json!({"n": number})).await;
+        assert_eq!(made, 1 + kinds.len() as u64);
+    }
+    receiver.wait(EVENTS, Duration::from_secs(10)).await;
+    for (hook, (act, kind)) in hooks {
+        let deliveries = eventually(act, Duration::from_secs(30), async || {
+            let deliveries = server.deliveries(hook).await;
+            let done = deliveries.iter().all(|delivery| delivery["state"] == "dead");
+            (done && deliveries.len() == EVENTS).then_some(deliveries)
+        })
+        .await;
+        for delivery in deliveries {
+            let attempt = &delivery["attempts"][0];
+            assert_eq!(attempt["outcome"], "plugin_failed", "{act}: {attempt:#}");
+            assert!(attempt["error"].as_str().unwrap().contains(kind), "{act}: {attempt:#}");
+            assert_eq!(attempt["chain"][0]["result"], kind, "{act}: {attempt:#}");
+        }
+    }
+    // Nothing of a failed chain left, and the healthy hook got everything, once.
+    assert!(receiver.got().iter().all(|request| request.path == "/healthy"));
+    assert_eq!(server.deliveries(healthy).await.len(), EVENTS);
+    assert_eq!(receiver.count(), EVENTS);
+}
+
+/// Invariant 2: a plugin that is gone or refused holds its deliveries back, and they go when it
+/// is there again, unharmed and without having used up an attempt.
+#[tokio::test]
+async fn a_missing_plugin_defers_and_its_return_releases() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugins = folder.path().join("plugins");
+    std::fs::create_dir_all(&plugins).unwrap();
+    let component = guest("stamp");
+    drop_in(&plugins, "stamp.wasm", &component);
+    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let receiver = Receiver::accepting().await;
+    let hook = server
+        .hook(json!({
+            "target_url": receiver.url("/"), "event_type": "package.created",
+            "plugins": [{"name": "stamp", "config": {}}],
+        }))
+        .await;
+    std::fs::remove_file(plugins.join("stamp.wasm")).unwrap();
+    eventually("the plugin is gone", Duration::from_secs(10), async || {
+        let (_, list) = server.call(Method::GET, "/plugins/", None).await;
+        (list == json!([])).then_some(())
+    })
+    .await;
+    server.event("package.created", json!({"n": 1})).await;
+    eventually("it waits for the plugin", Duration::from_secs(10), async || {
+        let delivery = server.deliveries(hook).await.pop()?;
+        delivery["waiting_for"].as_str()?.contains("stamp").then_some(())
+    })
+    .await;
+    assert_eq!(receiver.count(), 0);
+
+    drop_in(&plugins, "stamp.wasm", &component);
+    receiver.wait(1, Duration::from_secs(10)).await;
+    let delivery = eventually("delivered", Duration::from_secs(5), async || {
+        let delivery = server.deliveries(hook).await.pop()?;
+        (delivery["state"] == "delivered").then_some(delivery)
+    })
+    .await;
+    assert_eq!(delivery["attempts"].as_array().unwrap().len(), 1);
+}
+
+/// What is no plugin is refused with its reason; what ran goes on running.
+#[tokio::test]
+async fn a_bad_file_is_refused_and_the_good_generation_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugins = folder.path().join("plugins");
+    std::fs::create_dir_all(&plugins).unwrap();
+    let component = guest("stamp");
+    drop_in(&plugins, "stamp.wasm", &component);
+    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let receiver = Receiver::accepting().await;
+    server
+        .hook(json!({
+            "target_url": receiver.url("/"), "event_type": "package.created",
+            "plugins": [{"name": "stamp", "config": {}}],
+        }))
+        .await;
+    let (_, before) = server.call(Method::GET, "/plugins/stamp/", None).await;
+    let core_module = b"\0asm\x01\0\0\0".to_vec();
+    let half = component[..component.len() / 2].to_vec();
+    for (number, bad) in [b"not wasm at all".to_vec(), core_module, half].iter().enumerate() {
+        drop_in(&plugins, "stamp.wasm", bad);
+        eventually("the refusal is shown", Duration::from_secs(10), async || {
+            let (_, now) = server.call(Method::GET, "/plugins/stamp/", None).await;
+            now["load_error"].as_str().map(|_| ())
+        })
+        .await;
+        server.event("package.created", json!({"n": number})).await;
+        receiver.wait(number + 1, Duration::from_secs(5)).await;
+        let (_, now) = server.call(Method::GET, "/plugins/stamp/", None).await;
+        assert_eq!(now["digest"], before["digest"]);
+    }
+}

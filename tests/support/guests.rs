@@ -1,0 +1,45 @@
+//! Components to deliver through, built from their sources by a cargo of their own in a target
+//! folder of their own, so that it never waits for the cargo that runs the tests.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The bytes of a guest of `tests/guests` or `plugins`.
+pub(crate) fn guest(name: &str) -> Vec<u8> {
+    let file = built().join(format!("{name}.wasm"));
+    std::fs::read(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()))
+}
+
+/// The same component with another digest: a custom section more, which changes nothing it does.
+pub(crate) fn variant(component: &[u8], number: u8) -> Vec<u8> {
+    let mut bytes = component.to_vec();
+    // Section id 0, size, then the section's name with its length, then one byte of content.
+    bytes.extend_from_slice(&[0, 6, 4, b't', b'e', b's', b't', number]);
+    bytes
+}
+
+/// Puts a file into the folder at once, as a careful operator does: written aside, renamed in.
+pub(crate) fn drop_in(folder: &Path, name: &str, bytes: &[u8]) {
+    let aside = folder.join(format!(".{name}.part"));
+    std::fs::write(&aside, bytes).expect("the plugin folder can be written");
+    std::fs::rename(&aside, folder.join(name)).expect("a rename within a folder");
+}
+
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let target = root.join("target/guests");
+        let output = Command::new(env!("CARGO"))
+            .current_dir(&root)
+            .args(["build", "--locked", "--profile", "guest", "--target", "wasm32-wasip2"])
+            .args(["-p", "hostile", "-p", "stamp", "-p", "redact", "-p", "slack"])
+            .arg("--target-dir")
+            .arg(&target)
+            .output()
+            .expect("cargo runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        target.join("wasm32-wasip2/guest")
+    })
+}

@@ -1,0 +1,114 @@
+//! A partner's endpoint: keeps what it got and answers as told.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use tokio::task::JoinSet;
+
+/// One request as it arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    pub(crate) at: Instant,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Received {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap_or("?"))
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("the body is JSON")
+    }
+}
+
+/// Says what to answer to the request with this number, counted from 0.
+type Answer = Box<dyn Fn(usize, &Received) -> StatusCode + Send + Sync>;
+
+struct Shared {
+    answer: Answer,
+    /// How long it thinks, after it has taken the request down.
+    delay: Duration,
+    got: Mutex<Vec<Received>>,
+}
+
+pub(crate) struct Receiver {
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+    /// Ends with the receiver.
+    _tasks: JoinSet<()>,
+}
+
+impl Receiver {
+    pub(crate) async fn accepting() -> Self {
+        Self::answering(|_, _| StatusCode::OK).await
+    }
+
+    pub(crate) async fn answering(
+        answer: impl Fn(usize, &Received) -> StatusCode + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(Box::new(answer), Duration::ZERO).await
+    }
+
+    /// Accepts everything, each time after `delay`.
+    pub(crate) async fn slow(delay: Duration) -> Self {
+        Self::serve(Box::new(|_, _| StatusCode::OK), delay).await
+    }
+
+    async fn serve(answer: Answer, delay: Duration) -> Self {
+        let shared = Arc::new(Shared { answer, delay, got: Mutex::default() });
+        let router = Router::new().fallback(take).with_state(Arc::clone(&shared));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            axum::serve(listener, router).await.expect("serving does not end");
+        });
+        Self { address, shared, _tasks: tasks }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn got(&self) -> Vec<Received> {
+        self.shared.got.lock().unwrap().clone()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.shared.got.lock().unwrap().len()
+    }
+
+    /// Waits until at least `count` requests came, and answers them all.
+    pub(crate) async fn wait(&self, count: usize, within: Duration) -> Vec<Received> {
+        super::eventually(&format!("{count} requests"), within, async || {
+            (self.count() >= count).then(|| self.got())
+        })
+        .await
+    }
+}
+
+async fn take(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let received =
+        Received { at: Instant::now(), path: uri.path().to_owned(), headers, body };
+    let status = {
+        let mut got = shared.got.lock().unwrap();
+        let status = (shared.answer)(got.len(), &received);
+        got.push(received);
+        status
+    };
+    tokio::time::sleep(shared.delay).await;
+    status
+}
