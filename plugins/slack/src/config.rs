@@ -1,0 +1,123 @@
+//! What a hook says about its messages, read strictly: a wrong field is named, never ignored.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use whisperer_sdk::Path;
+
+/// Slack shows ten fields a section and fifty blocks a message; nobody reads more than this.
+const FIELDS_MAX: usize = 40;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// None: the event's type.
+    #[serde(default)]
+    pub template: Option<Template>,
+    /// Old webhooks of Slack obey these two; those of apps ignore them.
+    #[serde(default)]
+    pub channel: Option<String>,
+    #[serde(default)]
+    pub username: Option<String>,
+    #[serde(default)]
+    pub fields: Fields,
+}
+
+/// Text with `{path}` for values of the payload, `{@type}` and `{@id}` for the event's own, and
+/// `{{` and `}}` for braces.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Template(pub(crate) Vec<Piece>);
+
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Text(String),
+    Type,
+    Id,
+    Value(Path),
+}
+
+impl TryFrom<String> for Template {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text.as_str();
+        while let Some(place) = rest.find(['{', '}']) {
+            let (before, from) = rest.split_at(place);
+            plain.push_str(before);
+            if from.starts_with("{{") || from.starts_with("}}") {
+                plain.push_str(&from[..1]);
+                rest = &from[2..];
+                continue;
+            }
+            let Some((name, after)) = from.strip_prefix('{').and_then(|it| it.split_once('}'))
+            else {
+                return Err(format!(
+                    "template: the brace at byte {} has no partner; write {{{{ or }}}} for the character",
+                    text.len() - from.len()
+                ));
+            };
+            pieces.push(Piece::Text(std::mem::take(&mut plain)));
+            pieces.push(match name {
+                "@type" => Piece::Type,
+                "@id" => Piece::Id,
+                path => Piece::Value(Path::parse(path).map_err(|why| format!("template: {why}"))?),
+            });
+            rest = after;
+        }
+        plain.push_str(rest);
+        pieces.push(Piece::Text(plain));
+        Ok(Self(pieces))
+    }
+}
+
+/// Labels and the paths to their values, in the order in which they are written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+pub struct Fields(pub(crate) Vec<(String, Path)>);
+
+impl TryFrom<Map<String, Value>> for Fields {
+    type Error = String;
+
+    fn try_from(map: Map<String, Value>) -> Result<Self, String> {
+        if map.len() > FIELDS_MAX {
+            return Err(format!(
+                "fields: at most {FIELDS_MAX}, there are {}",
+                map.len()
+            ));
+        }
+        let mut fields = Vec::with_capacity(map.len());
+        for (label, path) in map {
+            let Some(text) = path.as_str() else {
+                return Err(format!("fields.{label}: not a path but {path}"));
+            };
+            let path = Path::parse(text).map_err(|why| format!("fields.{label}: {why}"))?;
+            fields.push((label, path));
+        }
+        Ok(Self(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+
+    #[test]
+    fn a_wrong_configuration_names_its_field() {
+        let cases = [
+            (r#"{"text": "x"}"#, "text"),
+            (r#"{"template": "a {b"}"#, "byte 2"),
+            (r#"{"template": "a } b"}"#, "byte 2"),
+            (r#"{"template": "{a..b}"}"#, "template"),
+            (r#"{"fields": {"To": 7}}"#, "fields.To"),
+            (r#"{"fields": {"To": "["}}"#, "fields.To"),
+        ];
+        for (config, named) in cases {
+            let why = serde_json::from_str::<Config>(config)
+                .unwrap_err()
+                .to_string();
+            assert!(why.contains(named), "{config}: {why}");
+        }
+    }
+}
