@@ -1,1 +1,20 @@
-//! whisperer-server.
+//! The server: REST API, configuration, and the wiring of everything else.
+//!
+//! Floor 3, the only crate that names concrete types of the floor below. The cast:
+//! - [`api`]: the REST API over the domain's ports; knows no store, no engine, no network.
+//! - [`edge`]: connections in, with their timeouts, their cap and their end.
+//! - [`config`]: flag, environment and file, one table.
+//! - `wiring`: what is started in which order, and how it ends.
+//! - [`cli`]: the command line, which is all that `main` calls.
+
+pub mod api;
+mod clock;
+pub mod config;
+pub mod edge;
+mod nearest;
+mod readiness;
+mod signals;
+mod telemetry;
+
+pub use clock::SystemClock;
+pub use readiness::Readiness;

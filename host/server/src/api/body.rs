@@ -1,0 +1,148 @@
+//! Reading what a request carries: bounded in bytes, in time, and in what all requests hold
+//! together; and JSON with its faults told by line and column.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Request;
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+use tokio::sync::OwnedSemaphorePermit;
+use whisperer_domain::json;
+
+use super::Api;
+use super::field_errors::FieldErrors;
+use super::problem::Problem;
+use super::value;
+
+/// The unit in which body memory is shared out: a semaphore counts in `u32`, bytes may not fit.
+pub(super) const SHARE_BYTES: usize = 1 << 10;
+
+/// What of a body that is too long is read to be thrown away.
+const DISCARD_BYTES_MAX: usize = 16 << 20;
+const DISCARD_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// A whole body. It holds its share of the body memory until it is dropped.
+pub(super) struct Received {
+    pub(super) bytes: Bytes,
+    _share: OwnedSemaphorePermit,
+}
+
+/// Reads the body of `request`, at most `bytes_max` of it.
+///
+/// # Errors
+/// 413 when it is longer, 408 when it does not arrive in time, 415 when it says that it is no
+/// JSON, 503 when other bodies hold all the memory there is for them.
+pub(super) async fn receive(
+    api: &Api,
+    request: Request,
+    bytes_max: usize,
+) -> Result<Received, Problem> {
+    check_content_type(request.headers())?;
+    let announced = announced_bytes(request.headers());
+    if announced.is_some_and(|bytes| bytes > bytes_max) {
+        discard(request).await;
+        return Err(too_large(bytes_max));
+    }
+    let shares = announced.unwrap_or(bytes_max).div_ceil(SHARE_BYTES);
+    let shares = u32::try_from(shares).unwrap_or(u32::MAX);
+    let share = Arc::clone(&api.body_memory)
+        .try_acquire_many_owned(shares)
+        .map_err(|_| Problem::unavailable(1, "Too much is being posted at once: come again."))?;
+    let body = Limited::new(request.into_body(), bytes_max);
+    match tokio::time::timeout(api.limits.body_timeout, body.collect()).await {
+        Ok(Ok(whole)) => Ok(Received {
+            bytes: whole.to_bytes(),
+            _share: share,
+        }),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a request's body broke off");
+            Err(Problem::new(StatusCode::BAD_REQUEST, "The body broke off."))
+        }
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "The body did not arrive in time.",
+        )
+        .header(http::header::CONNECTION, HeaderValue::from_static("close"))),
+    }
+}
+
+/// Reads on and throws away, within bounds: a connection that is closed while its client still
+/// sends is reset, and the client never sees the answer.
+async fn discard(request: Request) {
+    let mut body = Limited::new(request.into_body(), DISCARD_BYTES_MAX);
+    let reading = async { while let Some(Ok(_)) = body.frame().await {} };
+    // Out of time is as good as read: the answer follows in any case.
+    let _ = tokio::time::timeout(DISCARD_TIME_MAX, reading).await;
+}
+
+fn announced_bytes(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large(bytes_max: usize) -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("The body may have at most {bytes_max} bytes."),
+    )
+}
+
+/// No type at all is taken for JSON; another one is a misunderstanding, better said at once.
+fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(given) = headers.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let essence = given
+        .to_str()
+        .ok()
+        .and_then(|text| text.split(';').next())
+        .map(|text| text.trim().to_ascii_lowercase());
+    match essence.as_deref() {
+        Some("application/json") => Ok(()),
+        Some(_) | None => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Unsupported media type: send Content-Type: application/json.",
+        )),
+    }
+}
+
+/// The body as a JSON object.
+pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    check(bytes)?;
+    let parsed: Value = serde_json::from_slice(bytes).map_err(|error| syntax(&error))?;
+    match parsed {
+        Value::Object(object) => Ok(object),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            let words = value::expected_object(&parsed);
+            Err(Problem::invalid_at_top(FieldErrors::of(
+                "non_field_errors",
+                words,
+            )))
+        }
+    }
+}
+
+/// Whether every later reader will take it for JSON.
+pub(super) fn check(bytes: &[u8]) -> Result<(), Problem> {
+    json::check(bytes).map_err(|fault| not_json(&fault, fault.line, fault.column))
+}
+
+/// A fault of shape that only reading finds.
+pub(super) fn syntax(error: &serde_json::Error) -> Problem {
+    not_json(error, error.line(), error.column())
+}
+
+/// `fault` names line and column in its words, too.
+fn not_json(fault: &dyn std::error::Error, line: usize, column: usize) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        format!("JSON parse error - {fault}"),
+    )
+    .member("line", line)
+    .member("column", column)
+}

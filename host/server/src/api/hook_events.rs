@@ -1,0 +1,69 @@
+//! `/hook_events/`: deliveries, and what became of them.
+
+mod filter;
+mod view;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::Uri;
+use whisperer_domain::id::Sequence;
+use whisperer_domain::port::DeliveryQuery;
+
+use super::Api;
+use super::auth::Principal;
+use super::list::List;
+use super::problem::Problem;
+use super::query::Query;
+use view::{DetailView, HookEventView};
+
+/// Rows asked of the store at once. A row brings its payload of up to 1 MiB: read in small
+/// steps, a list can end when it has enough before memory has too much.
+const ROWS_A_STEP: usize = 16;
+
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let mut query = Query::of(&uri, &filter::NAMES);
+    let wanted = filter::read(&mut query, who.scope(), &api.catalog.snapshot());
+    let limit = query.limit();
+    query.check()?;
+
+    let mut list = List::new();
+    let mut shown = 0;
+    let mut before = wanted.before;
+    loop {
+        let step = DeliveryQuery {
+            before,
+            limit: ROWS_A_STEP.min(limit - shown),
+            ..wanted.clone()
+        };
+        let page = api.ledger.page(step).await?;
+        let (found, asked) = (page.items.len(), ROWS_A_STEP.min(limit - shown));
+        for item in &page.items {
+            list.push(&HookEventView::of(item))?;
+        }
+        shown += found;
+        before = page.next;
+        // A step that came back short examined all the rows that one request may cost.
+        if before.is_none() || found < asked || shown >= limit || list.is_full() {
+            break;
+        }
+    }
+    Ok(list.answer(before.and_then(|next| query.next_link(next.0))))
+}
+
+pub(super) async fn one(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let sequence = id.parse().map(Sequence).map_err(|_| Problem::not_found())?;
+    let found = api.ledger.find(sequence, who.scope()).await?;
+    let found = found.ok_or_else(Problem::not_found)?;
+    Ok(Json(DetailView::of(&found)).into_response())
+}

@@ -1,0 +1,85 @@
+//! The filters of `/hook_events/`, as the OMS named them.
+
+use whisperer_domain::catalog::CatalogSnapshot;
+use whisperer_domain::event_type::{EventPattern, EventType};
+use whisperer_domain::id::{DeliveryUuid, HookId, Sequence};
+use whisperer_domain::port::{DeliveryQuery, Scope};
+use whisperer_domain::time::Timestamp;
+
+use crate::api::moment;
+use crate::api::query::Query;
+
+pub(super) const NAMES: [&str; 12] = [
+    "uuid",
+    "event_type",
+    "delivered",
+    "response_http_status",
+    "webhook",
+    "object_id",
+    "state",
+    "created_date",
+    "created_date__gt",
+    "created_date__gte",
+    "created_date__lt",
+    "created_date__lte",
+];
+
+const STATES: [&str; 5] = ["pending", "delivered", "discarded", "dead", "cancelled"];
+
+const NOT_A_TIME: &str = "Enter a valid date/time: 2026-01-31T12:00:00Z.";
+
+/// What is wrong is noted in `query`, for its `check`.
+pub(super) fn read(query: &mut Query, scope: Scope, snapshot: &CatalogSnapshot) -> DeliveryQuery {
+    let (created_from, created_to) = created(query);
+    DeliveryQuery {
+        scope,
+        hook: query.read("webhook", "Enter a hook's number.", |text| {
+            text.parse().ok().map(HookId)
+        }),
+        uuid: query.read("uuid", "Enter a valid UUID.", |text| {
+            uuid::Uuid::try_parse(text).ok().map(DeliveryUuid)
+        }),
+        event_type: query.read("event_type", "Enter an event type or a pattern.", |text| {
+            event_type(text, snapshot)
+        }),
+        object_id: query.text("object_id").map(str::to_owned),
+        delivered: query.boolean("delivered"),
+        state: query.read(
+            "state",
+            "Must be pending, delivered, discarded, dead or cancelled.",
+            |text| STATES.into_iter().find(|word| *word == text),
+        ),
+        status: query.read("response_http_status", "Enter a status: 200.", |text| {
+            text.parse().ok()
+        }),
+        created_from,
+        created_to,
+        before: query.cursor().map(Sequence),
+        limit: 0,
+    }
+}
+
+/// In any casing where it is a registered type.
+fn event_type(text: &str, snapshot: &CatalogSnapshot) -> Option<EventPattern> {
+    let registered = snapshot
+        .event_types
+        .keys()
+        .map(EventType::as_str)
+        .find(|name| name.eq_ignore_ascii_case(text));
+    EventPattern::parse(registered.unwrap_or(text)).ok()
+}
+
+/// Both ends inclusive, in milliseconds.
+fn created(query: &mut Query) -> (Option<Timestamp>, Option<Timestamp>) {
+    let mut time = |name: &str| query.read(name, NOT_A_TIME, moment::read_leniently);
+    let exact = time("created_date");
+    let after = time("created_date__gt").map(|at| Timestamp(at.0.saturating_add(1)));
+    let from = time("created_date__gte");
+    // Nothing is before 1970: `lt` of that very moment is satisfied by nothing but itself.
+    let before = time("created_date__lt").map(|at| Timestamp(at.0.saturating_sub(1)));
+    let to = time("created_date__lte");
+    (
+        [exact, after, from].into_iter().flatten().max(),
+        [exact, before, to].into_iter().flatten().min(),
+    )
+}

@@ -1,0 +1,218 @@
+//! A delivery as the API shows it: what the OMS showed, and beside it what it never told.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use whisperer_domain::attempt::{Attempt, PluginRun};
+use whisperer_domain::delivery::{CancelCause, DeadCause, DeliveryState, Waiting};
+use whisperer_domain::outcome::Outcome;
+use whisperer_domain::port::{Attempted, DeliveryView};
+
+use crate::api::hooks::HookView;
+use crate::api::moment;
+
+#[derive(Serialize)]
+pub(super) struct HookEventView<'a> {
+    id: u64,
+    uuid: String,
+    webhook: Option<HookView<'a>>,
+    event_id: &'a str,
+    event_type: &'a str,
+    object_id: Option<&'a str>,
+    /// W has it, always null.
+    content_type: Option<&'a str>,
+    delivered: bool,
+    response_http_status: Option<u16>,
+    response_content: Option<String>,
+    /// Seconds, of the last attempt: connection and answer, without our plugins.
+    response_time: Option<f64>,
+    retry_count: u32,
+    request_payload: Option<&'a RawValue>,
+    request_datetimes: Vec<String>,
+    created_date: String,
+    modified_date: String,
+    state: &'static str,
+    /// Why it ended without being delivered.
+    state_reason: Option<String>,
+    next_attempt_at: Option<String>,
+    waiting_for: Option<String>,
+}
+
+impl<'a> HookEventView<'a> {
+    pub(super) fn of(view: &'a DeliveryView) -> Self {
+        let delivery = &view.delivery;
+        let last = view.last_attempt.as_ref();
+        let response = last.and_then(|attempt| attempt.response.as_ref());
+        let (next_attempt_at, waiting_for) = match &delivery.state {
+            DeliveryState::Pending { due, waiting_for } => (
+                Some(moment::write(*due)),
+                waiting_for.as_ref().map(waiting),
+            ),
+            DeliveryState::Delivered
+            | DeliveryState::Discarded { .. }
+            | DeliveryState::Dead(_)
+            | DeliveryState::Cancelled(_) => (None, None),
+        };
+        Self {
+            id: delivery.sequence.0,
+            uuid: delivery.uuid.to_string(),
+            webhook: view.hook.as_deref().map(HookView::of),
+            event_id: view.event.id.as_str(),
+            event_type: delivery.event_type.as_str(),
+            object_id: view.event.object_id.as_deref(),
+            content_type: None,
+            delivered: delivery.state == DeliveryState::Delivered,
+            response_http_status: response
+                .map(|response| response.status)
+                .or(delivery.last_status),
+            response_content: response
+                .map(|response| String::from_utf8_lossy(&response.body).into_owned()),
+            response_time: last
+                .map(|attempt| seconds(attempt.timing.connect_us + attempt.timing.wait_us)),
+            retry_count: delivery.attempts.saturating_sub(1),
+            request_payload: serde_json::from_slice(&view.event.payload).ok(),
+            request_datetimes: view.attempted_at.iter().map(|at| moment::write(*at)).collect(),
+            created_date: moment::write(delivery.created_at),
+            modified_date: moment::write(delivery.modified_at),
+            state: delivery.state.word(),
+            state_reason: reason(&delivery.state),
+            next_attempt_at,
+            waiting_for,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct DetailView<'a> {
+    #[serde(flatten)]
+    summary: HookEventView<'a>,
+    attempts: Vec<Value>,
+}
+
+impl<'a> DetailView<'a> {
+    pub(super) fn of(found: &'a Attempted) -> Self {
+        Self {
+            summary: HookEventView::of(&found.view),
+            attempts: found.attempts.iter().map(attempt).collect(),
+        }
+    }
+}
+
+fn attempt(attempt: &Attempt) -> Value {
+    let response = attempt.response.as_ref();
+    json!({
+        "number": attempt.number,
+        "started_at": moment::write(attempt.started_at),
+        "outcome": attempt.outcome.word(),
+        "status": response.map(|response| response.status),
+        "error": error(&attempt.outcome),
+        "duration": {
+            "plugin": seconds(attempt.timing.plugin_us),
+            "connect": seconds(attempt.timing.connect_us),
+            "wait": seconds(attempt.timing.wait_us),
+            "total": seconds(attempt.timing.total_us),
+        },
+        "response": response.map(|response| json!({
+            "status": response.status,
+            "headers": response.headers,
+            "body": String::from_utf8_lossy(&response.body),
+            "truncated": response.truncated,
+        })),
+        "chain": attempt.chain.iter().map(plugin_run).collect::<Vec<_>>(),
+        "pinned": attempt.pinned,
+    })
+}
+
+fn plugin_run(run: &PluginRun) -> Value {
+    json!({
+        "plugin": run.plugin.as_str(),
+        "digest": run.digest.to_string(),
+        "result": run.result,
+        "time": seconds(run.took_us),
+        "log": run.log,
+    })
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "microseconds of an attempt: far below 2^52"
+)]
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
+
+/// An outcome that is no success, in words.
+fn error(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Delivered { .. } => None,
+        Outcome::Refused {
+            status,
+            retry_after_secs,
+        } => Some(match retry_after_secs {
+            None => format!("the receiver answered {status}"),
+            Some(secs) => format!("the receiver answered {status}, not before {secs} s"),
+        }),
+        Outcome::Unreachable { cause, message } => {
+            Some(format!("unreachable ({}): {message}", cause.word()))
+        }
+        Outcome::TimedOut { while_doing } => Some(format!("timed out: {while_doing}")),
+        Outcome::Blocked { message } => Some(format!("not sent: {message}")),
+        Outcome::PluginFailed {
+            plugin,
+            kind,
+            code,
+            message,
+        } => Some(format!(
+            "plugin {plugin} failed ({}): {}",
+            kind.word(),
+            coded(code, message)
+        )),
+        Outcome::Discarded {
+            plugin,
+            code,
+            message,
+        } => Some(format!("plugin {plugin} discarded it: {}", coded(code, message))),
+        Outcome::Internal { message } => Some(format!("internal: {message}")),
+    }
+}
+
+fn reason(state: &DeliveryState) -> Option<String> {
+    match state {
+        DeliveryState::Pending { .. } | DeliveryState::Delivered => None,
+        DeliveryState::Discarded {
+            plugin,
+            code,
+            message,
+        } => Some(format!("plugin {plugin} discarded it: {}", coded(code, message))),
+        DeliveryState::Dead(DeadCause::Exhausted) => Some("every attempt was used up".to_owned()),
+        DeliveryState::Dead(DeadCause::Expired) => Some("older than max_age".to_owned()),
+        DeliveryState::Dead(DeadCause::Plugin {
+            plugin,
+            code,
+            message,
+        }) => Some(format!("plugin {plugin} rejected it: {}", coded(code, message))),
+        DeliveryState::Dead(DeadCause::Unsendable(words)) => Some(words.clone()),
+        DeliveryState::Cancelled(CancelCause::HookDeleted) => {
+            Some("the hook was deleted".to_owned())
+        }
+        DeliveryState::Cancelled(CancelCause::Gone) => Some("the receiver answered 410".to_owned()),
+    }
+}
+
+fn coded(code: &str, message: &str) -> String {
+    match (code.is_empty(), message.is_empty()) {
+        (true, _) => message.to_owned(),
+        (false, true) => code.to_owned(),
+        (false, false) => format!("{code}: {message}"),
+    }
+}
+
+fn waiting(waiting: &Waiting) -> String {
+    match waiting {
+        Waiting::PluginMissing(name) => format!("plugin {name}, which is not in the folder"),
+        Waiting::PluginNotReady(name) => format!("plugin {name}, which does not run yet"),
+        Waiting::PluginQuarantined(name) => format!("plugin {name}, which is in quarantine"),
+        Waiting::SecretUnreadable => "the hook's secrets, which cannot be read".to_owned(),
+        Waiting::RetryAfter => "the time that the receiver asked for".to_owned(),
+    }
+}

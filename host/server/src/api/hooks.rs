@@ -1,0 +1,266 @@
+//! `/hooks/`: who wants which events where.
+//!
+//! A change reads the newest snapshot, makes the whole new hook from it and names the revision
+//! it was made from; when somebody was faster it is made again, a bounded number of times. The
+//! `ETag` is that revision, so that a client can ask for "only if it is as I saw it".
+
+mod chain;
+mod config;
+mod draft;
+mod headers;
+mod registry;
+mod retry;
+mod secret_key;
+mod settings;
+mod subscription;
+mod view;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{ETAG, IF_MATCH, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use serde_json::{Map, Value};
+use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed};
+use whisperer_domain::hook::Hook;
+use whisperer_domain::id::HookId;
+use whisperer_domain::port::CatalogError;
+
+use super::Api;
+use super::auth::Principal;
+use super::body;
+use super::list::List;
+use super::problem::Problem;
+use super::query::Query;
+use draft::Basis;
+
+pub(super) use registry::registry;
+pub(super) use subscription::unknown as unknown_event_type;
+pub(super) use view::HookView;
+
+/// A hook is a few hundred bytes; 32 headers of 4 KiB and a generous `config` fit.
+const HOOK_BYTES_MAX: usize = 256 << 10;
+/// Others changed the same hook meanwhile: after so many rounds the client shall decide.
+const STALE_ROUNDS_MAX: usize = 8;
+
+const FILTERS: [&str; 3] = ["target_url", "event_type", "is_active"];
+
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let mut query = Query::of(&uri, &FILTERS);
+    let is_active = query.boolean("is_active");
+    let limit = query.limit();
+    let below = query.cursor().unwrap_or(u64::MAX);
+    query.check()?;
+    let wanted = |hook: &Hook| {
+        who.sees(hook)
+            && is_active.is_none_or(|active| hook.is_active() == active)
+            && query
+                .text("target_url")
+                .is_none_or(|url| hook.target.as_str() == normalised(url))
+            && query
+                .text("event_type")
+                .is_none_or(|name| hook.subscription.to_string().eq_ignore_ascii_case(name))
+    };
+
+    let snapshot = api.catalog.snapshot();
+    let mut found = snapshot
+        .hooks
+        .range(..HookId(below))
+        .rev()
+        .map(|(_, hook)| hook)
+        .filter(|hook| wanted(hook))
+        .peekable();
+    let mut list = List::new();
+    let mut shown = 0;
+    let mut last = None;
+    while shown < limit && !list.is_full() {
+        let Some(hook) = found.next() else { break };
+        list.push(&HookView::of(hook))?;
+        shown += 1;
+        last = Some(hook.id.0);
+    }
+    let next = last.filter(|_| found.peek().is_some());
+    Ok(list.answer(next.and_then(|last| query.next_link(last))))
+}
+
+/// The stored form of a URL, so that a filter finds a hook by the spelling it was made with.
+fn normalised(url: &str) -> String {
+    url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.to_string())
+}
+
+pub(super) async fn one(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let snapshot = api.catalog.snapshot();
+    let hook = visible(&snapshot, &who, hook_id(&id)?)?;
+    Ok(shown(StatusCode::OK, hook))
+}
+
+pub(super) async fn create(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    request: Request,
+) -> Result<Response, Problem> {
+    let received = body::receive(&api, request, HOOK_BYTES_MAX).await?;
+    let input = body::object(&received.bytes)?;
+    let snapshot = api.catalog.snapshot();
+    let hook = draft::hook(&input, &api, &snapshot, Basis::New(&who.owner))
+        .map_err(Problem::invalid_at_top)?;
+    match api
+        .catalog
+        .change(CatalogChange::CreateHook(Box::new(hook)))
+        .await?
+    {
+        Changed::Hook(hook) => {
+            tracing::info!(hook = hook.id.0, owner = %hook.owner, "hook registered");
+            let mut response = shown(StatusCode::CREATED, &hook);
+            if let Ok(place) = HeaderValue::from_str(&format!("/whisperer/hooks/{}/", hook.id.0)) {
+                response.headers_mut().insert(LOCATION, place);
+            }
+            Ok(response)
+        }
+        Changed::Done => Err(Problem::internal(&"the store made a hook and showed none")),
+    }
+}
+
+pub(super) async fn replace(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    change(&api, &who, hook_id(&id)?, request, Manner::Replace).await
+}
+
+pub(super) async fn patch(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    change(&api, &who, hook_id(&id)?, request, Manner::Patch).await
+}
+
+#[derive(Clone, Copy)]
+enum Manner {
+    Replace,
+    Patch,
+}
+
+async fn change(
+    api: &Api,
+    who: &Principal,
+    id: HookId,
+    request: Request,
+    manner: Manner,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let received = body::receive(api, request, HOOK_BYTES_MAX).await?;
+    let input: Map<String, Value> = body::object(&received.bytes)?;
+    for _ in 0..STALE_ROUNDS_MAX {
+        let snapshot = api.catalog.snapshot();
+        let old = visible(&snapshot, who, id)?;
+        check_if_match(&headers, old)?;
+        let basis = match manner {
+            Manner::Replace => Basis::Replacing(old),
+            Manner::Patch => Basis::Patching(old),
+        };
+        let new = draft::hook(&input, api, &snapshot, basis).map_err(Problem::invalid_at_top)?;
+        match api
+            .catalog
+            .change(CatalogChange::ReplaceHook(Box::new(new)))
+            .await
+        {
+            Ok(Changed::Hook(hook)) => {
+                tracing::info!(hook = id.0, revision = hook.revision, "hook changed");
+                return Ok(shown(StatusCode::OK, &hook));
+            }
+            Ok(Changed::Done) => {
+                return Err(Problem::internal(&"the store changed a hook and showed none"));
+            }
+            Err(CatalogError::Stale) => {}
+            Err(error @ (CatalogError::Duplicate | CatalogError::NotFound)) => {
+                return Err(error.into());
+            }
+            Err(error @ CatalogError::Down(_)) => return Err(error.into()),
+        }
+    }
+    Err(CatalogError::Stale.into())
+}
+
+pub(super) async fn delete(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let id = hook_id(&id)?;
+    let snapshot = api.catalog.snapshot();
+    check_if_match(&headers, visible(&snapshot, &who, id)?)?;
+    api.catalog.change(CatalogChange::DeleteHook(id)).await?;
+    tracing::info!(hook = id.0, "hook deleted");
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// What is no number is no hook's id.
+fn hook_id(text: &str) -> Result<HookId, Problem> {
+    text.parse()
+        .map(HookId)
+        .map_err(|_| Problem::not_found())
+}
+
+/// Another owner's hook is not there, rather than forbidden: its existence is not told.
+fn visible<'a>(
+    snapshot: &'a CatalogSnapshot,
+    who: &Principal,
+    id: HookId,
+) -> Result<&'a Hook, Problem> {
+    snapshot
+        .hooks
+        .get(&id)
+        .map(|hook| &**hook)
+        .filter(|hook| who.sees(hook))
+        .ok_or_else(Problem::not_found)
+}
+
+fn etag(hook: &Hook) -> String {
+    format!("\"{}\"", hook.revision)
+}
+
+/// RFC 9110, 13.1.1: none of the listed tags is the current one, 412.
+fn check_if_match(headers: &HeaderMap, hook: &Hook) -> Result<(), Problem> {
+    if !headers.contains_key(IF_MATCH) {
+        return Ok(());
+    }
+    let current = etag(hook);
+    let holds = headers
+        .get_all(IF_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim() == "*" || tag.trim() == current);
+    if holds {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::PRECONDITION_FAILED,
+        format!("The hook was changed since: its ETag is {current} now."),
+    ))
+}
+
+fn shown(status: StatusCode, hook: &Hook) -> Response {
+    let mut response = (status, Json(HookView::of(hook))).into_response();
+    // Digits in quotes are always a header value.
+    if let Ok(tag) = HeaderValue::from_str(&etag(hook)) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}

@@ -1,0 +1,171 @@
+//! From what a client wrote to a whole, valid hook, or to everything that is wrong with it.
+//!
+//! All fields are looked at before anything is said, so that one round shows every fault. Only
+//! secrets outlive a PUT that does not mention them.
+
+use serde_json::{Map, Value};
+use whisperer_domain::catalog::CatalogSnapshot;
+use whisperer_domain::hook::{Hook, HookStatus};
+use whisperer_domain::id::{HookId, Owner};
+use whisperer_domain::target_url::{TARGET_URL_BYTES_MAX, TargetUrl};
+use whisperer_domain::time::Timestamp;
+
+use super::settings::Settings;
+use super::{config, secret_key, subscription};
+use crate::api::Api;
+use crate::api::field_errors::{Checked, FieldErrors};
+use crate::api::value;
+use crate::nearest::did_you_mean;
+
+const WRITABLE: [&str; 15] = [
+    "target_url",
+    "event_type",
+    "retry_countdown_config",
+    "additional_headers",
+    "secret_key",
+    "is_active",
+    "config",
+    "plugins",
+    "on_plugin_error",
+    "envelope",
+    "signatures",
+    "timeout_ms",
+    "max_attempts",
+    "max_age",
+    "max_in_flight",
+];
+/// Clients send back what they read: these are ours to say and are passed over.
+const READ_ONLY: [&str; 5] = ["id", "created_date", "modified_date", "owner", "state"];
+
+/// What the input is laid over.
+#[derive(Clone, Copy)]
+pub(super) enum Basis<'a> {
+    New(&'a Owner),
+    Replacing(&'a Hook),
+    Patching(&'a Hook),
+}
+
+impl<'a> Basis<'a> {
+    pub(super) fn old(self) -> Option<&'a Hook> {
+        match self {
+            Self::New(_) => None,
+            Self::Replacing(old) | Self::Patching(old) => Some(old),
+        }
+    }
+
+    fn owner(self) -> &'a Owner {
+        match self {
+            Self::New(owner) => owner,
+            Self::Replacing(old) | Self::Patching(old) => &old.owner,
+        }
+    }
+}
+
+/// # Errors
+/// Everything that is wrong, by field.
+pub(super) fn hook(
+    input: &Map<String, Value>,
+    api: &Api,
+    snapshot: &CatalogSnapshot,
+    basis: Basis<'_>,
+) -> Result<Hook, FieldErrors> {
+    let mut errors = unknown_fields(input);
+    let target = errors.note("target_url", target(input.get("target_url"), api, basis));
+    let subscription = errors.note(
+        "event_type",
+        subscription::read(input.get("event_type"), snapshot, basis),
+    );
+    let secret_key = errors.note(
+        "secret_key",
+        secret_key::read(input.get("secret_key"), basis),
+    );
+    let config = errors.note(
+        "config",
+        config::read(input.get("config"), basis, target.as_ref()),
+    );
+    let mut settings = match basis {
+        Basis::New(_) | Basis::Replacing(_) => Settings::default(),
+        Basis::Patching(old) => Settings::of(old),
+    };
+    settings.read(input, snapshot, &mut errors);
+    let is_active = errors.note("is_active", activity(input.get("is_active")));
+
+    let read = target.zip(subscription).zip(secret_key).zip(config).zip(is_active);
+    let Some(((((target, subscription), secret_key), config), is_active)) = read else {
+        return Err(errors);
+    };
+    let old = basis.old();
+    errors.or(Hook {
+        // Id, times and revision of a new hook are the store's to set.
+        id: old.map_or(HookId(0), |old| old.id),
+        owner: basis.owner().clone(),
+        target,
+        subscription,
+        retry: settings.retry,
+        max_attempts: settings.max_attempts,
+        max_age: settings.max_age,
+        additional_headers: settings.additional_headers,
+        secret_key,
+        status: status(basis, is_active),
+        config: config.text,
+        auth: config.auth,
+        plugins: settings.plugins,
+        on_plugin_error: settings.on_plugin_error,
+        envelope: settings.envelope,
+        signatures: settings.signatures,
+        timeout: settings.timeout,
+        max_in_flight: settings.max_in_flight,
+        created_at: old.map_or(Timestamp(0), |old| old.created_at),
+        modified_at: old.map_or(Timestamp(0), |old| old.modified_at),
+        revision: old.map_or(0, |old| old.revision),
+        secrets_unreadable: old.is_some_and(|old| old.secrets_unreadable),
+    })
+}
+
+fn unknown_fields(input: &Map<String, Value>) -> FieldErrors {
+    let mut errors = FieldErrors::default();
+    for name in input.keys() {
+        if !WRITABLE.contains(&name.as_str()) && !READ_ONLY.contains(&name.as_str()) {
+            let near = did_you_mean(name, WRITABLE.into_iter());
+            errors.add(name, format!("Unknown field.{near}"));
+        }
+    }
+    errors
+}
+
+fn target(given: Option<&Value>, api: &Api, basis: Basis<'_>) -> Checked<TargetUrl> {
+    let Some(given) = given else {
+        return match basis {
+            Basis::New(_) | Basis::Replacing(_) => Err(value::REQUIRED.into()),
+            Basis::Patching(old) => Ok(old.target.clone()),
+        };
+    };
+    let text = value::text(given, TARGET_URL_BYTES_MAX)?;
+    let target = TargetUrl::parse(text)?;
+    api.policy
+        .check_target(&target)
+        .map_err(|forbidden| forbidden.to_string())?;
+    Ok(target)
+}
+
+fn activity(given: Option<&Value>) -> Checked<Option<bool>> {
+    Ok(given.map(value::boolean).transpose()?)
+}
+
+/// A hook that we disabled says `is_active: false` when it is read. Sent back, or not said, that
+/// keeps it disabled with its reason; only `true` brings it back.
+fn status(basis: Basis<'_>, is_active: Option<bool>) -> HookStatus {
+    let old = basis.old().map(|old| &old.status);
+    match (old, is_active) {
+        (_, Some(true)) => HookStatus::Active,
+        (Some(disabled @ HookStatus::Disabled { .. }), Some(false) | None) => disabled.clone(),
+        (Some(HookStatus::Active | HookStatus::Inactive) | None, Some(false)) => {
+            HookStatus::Inactive
+        }
+        (Some(kept @ (HookStatus::Active | HookStatus::Inactive)), None) => match basis {
+            Basis::New(_) | Basis::Replacing(_) => HookStatus::Active,
+            Basis::Patching(_) => kept.clone(),
+        },
+        (None, None) => HookStatus::Active,
+    }
+}

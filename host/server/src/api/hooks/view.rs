@@ -1,0 +1,89 @@
+//! A hook as the API shows it: every field, its secrets masked.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use whisperer_domain::hook::{Hook, HookStatus};
+use whisperer_domain::secret::MASK;
+
+use super::settings::{ENVELOPES, ON_PLUGIN_ERROR, SIGNATURES, whole_millis};
+use super::{chain, headers, retry};
+use crate::api::moment;
+
+#[derive(Serialize)]
+pub(in crate::api) struct HookView<'a> {
+    id: u64,
+    owner: &'a str,
+    target_url: &'a str,
+    event_type: String,
+    retry_countdown_config: Value,
+    additional_headers: Value,
+    secret_key: Option<&'static str>,
+    is_active: bool,
+    /// Kept as text, shown as it is: a password in it is the mask already.
+    config: Option<&'a RawValue>,
+    created_date: String,
+    modified_date: String,
+    plugins: Value,
+    on_plugin_error: &'static str,
+    envelope: &'static str,
+    signatures: Vec<&'static str>,
+    timeout_ms: u64,
+    max_attempts: u32,
+    max_age: u64,
+    max_in_flight: u16,
+    state: Value,
+}
+
+impl<'a> HookView<'a> {
+    pub(in crate::api) fn of(hook: &'a Hook) -> Self {
+        Self {
+            id: hook.id.0,
+            owner: hook.owner.as_str(),
+            target_url: hook.target.as_str(),
+            event_type: hook.subscription.to_string(),
+            retry_countdown_config: retry::show(&hook.retry),
+            additional_headers: headers::show(hook.additional_headers.as_deref()),
+            secret_key: hook.secret_key.as_ref().map(|_| MASK),
+            is_active: hook.is_active(),
+            config: serde_json::from_str(&hook.config).ok(),
+            created_date: moment::write(hook.created_at),
+            modified_date: moment::write(hook.modified_at),
+            plugins: chain::show(&hook.plugins),
+            on_plugin_error: word(&ON_PLUGIN_ERROR, hook.on_plugin_error),
+            envelope: word(&ENVELOPES, hook.envelope),
+            signatures: hook
+                .signatures
+                .iter()
+                .map(|form| word(&SIGNATURES, *form))
+                .collect(),
+            timeout_ms: whole_millis(hook.timeout),
+            max_attempts: hook.max_attempts(),
+            max_age: hook.max_age.as_secs(),
+            max_in_flight: hook.max_in_flight,
+            state: state(hook),
+        }
+    }
+}
+
+/// The word of a choice, from the table that it is read by: both ways stay the same.
+fn word<T: Copy + PartialEq>(choices: &[(&'static str, T)], choice: T) -> &'static str {
+    choices
+        .iter()
+        .find(|(_, known)| *known == choice)
+        .map_or("unknown", |(word, _)| word)
+}
+
+fn state(hook: &Hook) -> Value {
+    let secrets = hook.secrets_unreadable.then_some("unreadable");
+    match &hook.status {
+        HookStatus::Active => json!({"status": "active", "secrets": secrets}),
+        HookStatus::Inactive => json!({"status": "inactive", "secrets": secrets}),
+        HookStatus::Disabled { reason, since } => json!({
+            "status": "disabled",
+            "reason": reason,
+            "since": moment::write(*since),
+            "secrets": secrets,
+        }),
+    }
+}

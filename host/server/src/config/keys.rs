@@ -1,0 +1,176 @@
+//! The one table of settings: what `whisperer config` prints and the README shows.
+
+/// A setting as documented. Its environment variable is `WHISPERER_` and the name in capitals.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    pub name: &'static str,
+    pub flag: Option<&'static str>,
+    pub default: &'static str,
+    pub meaning: &'static str,
+}
+
+impl Key {
+    const fn new(name: &'static str, default: &'static str, meaning: &'static str) -> Self {
+        Self {
+            name,
+            flag: None,
+            default,
+            meaning,
+        }
+    }
+
+    const fn flag(mut self, flag: &'static str) -> Self {
+        self.flag = Some(flag);
+        self
+    }
+
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("WHISPERER_{}", self.name.to_ascii_uppercase())
+    }
+
+    /// A row of the table, in Markdown.
+    #[must_use]
+    pub fn row(&self) -> String {
+        let flag = self.flag.map_or(String::new(), |flag| format!("`{flag}`"));
+        let default = match self.default {
+            "" => String::new(),
+            default => format!("`{default}`"),
+        };
+        format!(
+            "| `{}` | {flag} | `{}` | {default} | {} |",
+            self.name,
+            self.variable(),
+            self.meaning
+        )
+    }
+}
+
+/// The whole table, in Markdown.
+#[must_use]
+pub fn table() -> String {
+    let mut lines = vec![
+        "| key | flag | environment | default | meaning |".to_owned(),
+        "|---|---|---|---|---|".to_owned(),
+    ];
+    lines.extend(KEYS.iter().map(Key::row));
+    lines.join("\n")
+}
+
+pub const KEYS: [Key; 22] = [
+    Key::new(
+        "listen",
+        "127.0.0.1:8080",
+        "Address and port to serve on; port 0 takes a free one, which the first line tells.",
+    )
+    .flag("--listen"),
+    Key::new(
+        "data",
+        "./whisperer-data",
+        "Folder of the database and its key; made if it is missing.",
+    )
+    .flag("--data"),
+    Key::new(
+        "plugins",
+        "",
+        "Folder watched for plugins; by default `plugins` in the data folder.",
+    )
+    .flag("--plugins"),
+    Key::new(
+        "allow_networks",
+        "",
+        "Networks that hooks may point into although they are not public: a list of CIDRs, or \
+         text with commas.",
+    )
+    .flag("--allow-network"),
+    Key::new(
+        "admin_token",
+        "",
+        "An admin token from outside, in place of the one made at the first start. By the \
+         environment only.",
+    ),
+    Key::new(
+        "log",
+        "info",
+        "What is logged on stderr: error, warn, info, debug, or a filter such as \
+         `info,whisperer_delivery=debug`.",
+    )
+    .flag("--log"),
+    Key::new("log_format", "text", "`text` or `json`.").flag("--log-format"),
+    Key::new(
+        "grace_secs",
+        "30",
+        "How long a stop waits for requests and attempts that are in flight.",
+    )
+    .flag("--grace-secs"),
+    Key::new(
+        "connections_max",
+        "10000",
+        "Connections served at one time; more wait in the system's queue.",
+    ),
+    Key::new(
+        "header_timeout_secs",
+        "30",
+        "How long a connection may idle or take to bring a request's head.",
+    ),
+    Key::new(
+        "body_timeout_secs",
+        "30",
+        "How long a request's body may take to arrive.",
+    ),
+    Key::new(
+        "event_body_bytes_max",
+        "1048576",
+        "The longest body of a posted event; at most 64 MiB.",
+    ),
+    Key::new(
+        "body_memory_bytes_max",
+        "134217728",
+        "What all request bodies may hold in memory together; beyond it 503.",
+    ),
+    Key::new(
+        "store_cache_bytes",
+        "67108864",
+        "The database's page cache.",
+    ),
+    Key::new(
+        "store_queue_max",
+        "4096",
+        "Writes that may wait for the next commit; beyond it 503.",
+    ),
+    Key::new(
+        "store_queue_bytes_max",
+        "67108864",
+        "What waiting writes may hold in memory together; beyond it 503.",
+    ),
+    Key::new(
+        "store_quick_repair",
+        "false",
+        "Start at once after a crash, for about half the rate of small commits.",
+    ),
+    Key::new(
+        "attempts_max",
+        "256",
+        "Deliveries attempted at one time, over all hooks.",
+    ),
+    Key::new(
+        "delivery_buffer_bytes",
+        "67108864",
+        "Payloads held ready in memory; what does not fit is read when its turn comes.",
+    ),
+    Key::new(
+        "plugin_timeout_ms",
+        "100",
+        "Running time of its own that a plugin has for one call.",
+    ),
+    Key::new(
+        "plugin_memory_bytes",
+        "67108864",
+        "Memory that a plugin has for one call.",
+    ),
+    Key::new(
+        "plugin_concurrency",
+        "0",
+        "Calls of one plugin at one time; 0: half the cores, at least one.",
+    ),
+];
