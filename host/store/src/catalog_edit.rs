@@ -1,0 +1,157 @@
+//! What a change of the catalog comes to: pure, so that every store decides alike.
+//!
+//! Nothing is touched unless the whole change holds. The catalog's revision moves exactly with
+//! what decides about recipients, hooks and event types: a new token or a plugin's coming must
+//! not send posters back to compute their recipients again. The caller rebuilds the index.
+
+use std::sync::Arc;
+
+use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Token};
+use whisperer_domain::event_type::{EventType, EventTypeInfo};
+use whisperer_domain::hook::{Hook, HookStatus};
+use whisperer_domain::id::HookId;
+use whisperer_domain::plugin::{Membership, PluginName};
+use whisperer_domain::port::CatalogError;
+use whisperer_domain::time::Timestamp;
+
+/// What was changed, for the store to write.
+pub(crate) enum Edit {
+    HookCreated(Arc<Hook>),
+    HookReplaced(Arc<Hook>),
+    HookDeleted(Arc<Hook>),
+    TypePut(EventType, Arc<EventTypeInfo>),
+    TypeDeleted(EventType),
+    TokenPut(Arc<Token>),
+    PluginPut(Arc<Membership>),
+    PluginRemoved(PluginName),
+}
+
+/// Makes one change. `next_hook` is the number that the next new hook gets.
+pub(crate) fn edit(
+    catalog: &mut CatalogSnapshot,
+    change: CatalogChange,
+    now: Timestamp,
+    next_hook: &mut u64,
+) -> Result<Edit, CatalogError> {
+    match change {
+        CatalogChange::CreateHook(hook) => create(catalog, *hook, now, next_hook),
+        CatalogChange::ReplaceHook(hook) => replace(catalog, *hook, now),
+        CatalogChange::DeleteHook(id) => {
+            let hook = catalog.hooks.remove(&id).ok_or(CatalogError::NotFound)?;
+            catalog.revision.0 += 1;
+            Ok(Edit::HookDeleted(hook))
+        }
+        CatalogChange::PutEventType(name, info) => {
+            let info = Arc::new(info);
+            catalog.event_types.insert(name.clone(), Arc::clone(&info));
+            catalog.revision.0 += 1;
+            Ok(Edit::TypePut(name, info))
+        }
+        CatalogChange::DeleteEventType(name) => {
+            catalog
+                .event_types
+                .remove(&name)
+                .ok_or(CatalogError::NotFound)?;
+            catalog.revision.0 += 1;
+            Ok(Edit::TypeDeleted(name))
+        }
+        CatalogChange::PutToken(token) => {
+            let known = catalog.tokens.get(&token.hash);
+            let created_at = known.map_or(now, |token| token.created_at);
+            let token = Arc::new(Token {
+                created_at,
+                ..token
+            });
+            catalog.tokens.insert(token.hash, Arc::clone(&token));
+            Ok(Edit::TokenPut(token))
+        }
+        CatalogChange::PutPlugin(membership) => {
+            let membership = Arc::new(membership);
+            catalog
+                .plugins
+                .insert(membership.name.clone(), Arc::clone(&membership));
+            Ok(Edit::PluginPut(membership))
+        }
+        CatalogChange::RemovePlugin(name) => {
+            catalog
+                .plugins
+                .remove(&name)
+                .ok_or(CatalogError::NotFound)?;
+            Ok(Edit::PluginRemoved(name))
+        }
+    }
+}
+
+/// Disables a hook because its receiver said 410. None if it was deleted meanwhile.
+pub(crate) fn disable(
+    catalog: &mut CatalogSnapshot,
+    id: HookId,
+    reason: String,
+    now: Timestamp,
+) -> Option<Arc<Hook>> {
+    let mut hook = Hook::clone(catalog.hooks.get(&id)?);
+    hook.status = HookStatus::Disabled { reason, since: now };
+    hook.modified_at = now.max(hook.created_at);
+    hook.revision += 1;
+    let hook = Arc::new(hook);
+    catalog.hooks.insert(id, Arc::clone(&hook));
+    catalog.revision.0 += 1;
+    Some(hook)
+}
+
+fn create(
+    catalog: &mut CatalogSnapshot,
+    hook: Hook,
+    now: Timestamp,
+    next_hook: &mut u64,
+) -> Result<Edit, CatalogError> {
+    if is_taken(catalog, &hook, None) {
+        return Err(CatalogError::Duplicate);
+    }
+    let hook = Arc::new(Hook {
+        id: HookId(*next_hook),
+        created_at: now,
+        modified_at: now,
+        revision: 1,
+        secrets_unreadable: false,
+        ..hook
+    });
+    *next_hook += 1;
+    catalog.hooks.insert(hook.id, Arc::clone(&hook));
+    catalog.revision.0 += 1;
+    Ok(Edit::HookCreated(hook))
+}
+
+fn replace(
+    catalog: &mut CatalogSnapshot,
+    hook: Hook,
+    now: Timestamp,
+) -> Result<Edit, CatalogError> {
+    let old = catalog.hooks.get(&hook.id).ok_or(CatalogError::NotFound)?;
+    if old.revision != hook.revision {
+        return Err(CatalogError::Stale);
+    }
+    if is_taken(catalog, &hook, Some(hook.id)) {
+        return Err(CatalogError::Duplicate);
+    }
+    let hook = Arc::new(Hook {
+        created_at: old.created_at,
+        modified_at: now.max(old.created_at),
+        revision: old.revision + 1,
+        ..hook
+    });
+    catalog.hooks.insert(hook.id, Arc::clone(&hook));
+    catalog.revision.0 += 1;
+    Ok(Edit::HookReplaced(hook))
+}
+
+/// Owner, target and subscription are unique together. A scan: the snapshot is copied for the
+/// change anyway, which costs as much.
+fn is_taken(catalog: &CatalogSnapshot, hook: &Hook, except: Option<HookId>) -> bool {
+    catalog.hooks.values().any(|other| {
+        Some(other.id) != except
+            && other.owner == hook.owner
+            && other.target == hook.target
+            && other.subscription == hook.subscription
+    })
+}

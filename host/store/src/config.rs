@@ -1,0 +1,41 @@
+//! Where the embedded store lives and how much it may hold in memory.
+
+use std::path::PathBuf;
+
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// The database file. Its folder must exist.
+    pub path: PathBuf,
+    /// The 32 bytes that seal the hooks' secrets; made with the database, at the first start.
+    pub key_file: PathBuf,
+    /// redb's page cache.
+    pub cache_bytes: usize,
+    /// Writes that may wait for the next commit; more are refused as lagging.
+    pub queue_max: usize,
+    /// What the payloads and bodies of waiting writes may hold together.
+    pub queue_bytes_max: usize,
+    /// Rows that one commit gathers at most, as far as whole writes allow: it bounds how long
+    /// the first of them waits for its answer.
+    pub commit_rows_max: usize,
+    /// Bytes that one commit gathers at most, as far as whole writes allow.
+    pub commit_bytes_max: usize,
+    /// Each commit saves what a start after a crash would else work out by reading the file.
+    /// Off: costs about half the rate of small commits.
+    pub quick_repair: bool,
+}
+
+impl StoreConfig {
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, key_file: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            key_file: key_file.into(),
+            cache_bytes: 64 << 20,
+            queue_max: 4096,
+            queue_bytes_max: 64 << 20,
+            commit_rows_max: 16_384,
+            commit_bytes_max: 16 << 20,
+            quick_repair: false,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Why the embedded store could not be opened or closed. Each message names the file and the
+//! way out; what goes wrong while it runs is the ports' `StoreDown`.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{} is a folder: name a file for the database", path.display())]
+    Folder { path: PathBuf },
+    #[error(
+        "{} is not a database of whisperer ({found}): it was left as it is; move it away or name \
+         another file",
+        path.display()
+    )]
+    Foreign { path: PathBuf, found: String },
+    #[error(
+        "{} is damaged ({what}): it was left as it is; restore a backup or move it away",
+        path.display()
+    )]
+    Damaged { path: PathBuf, what: String },
+    #[error(
+        "{} was written by a newer whisperer (format {found}, this one knows {known}): start that \
+         version, or name another file",
+        path.display()
+    )]
+    Newer {
+        path: PathBuf,
+        found: u32,
+        known: u32,
+    },
+    #[error("{} is in use by another process: stop that one first, or name another file", path.display())]
+    Locked { path: PathBuf },
+    #[error(
+        "the key file {} is missing, but the database {} exists: put the key file back, without \
+         it the secrets of the hooks cannot be read",
+        key_file.display(), path.display()
+    )]
+    KeyMissing { key_file: PathBuf, path: PathBuf },
+    #[error(
+        "the key file {} does not belong to the database {}: put back the one that does",
+        key_file.display(), path.display()
+    )]
+    KeyWrong { key_file: PathBuf, path: PathBuf },
+    #[error(
+        "the key file {} has {bytes} bytes, not 32: put back the right one",
+        key_file.display()
+    )]
+    KeyMalformed { key_file: PathBuf, bytes: u64 },
+    #[error("cannot {doing} {}", path.display())]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot {doing} the database {}", path.display())]
+    Database {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    #[error("cannot start the thread that writes")]
+    Thread(#[source] std::io::Error),
+    #[error("the system gives no random bytes")]
+    Random(#[source] getrandom::Error),
+    #[error("the store was being reopened when it was to be closed: {0}")]
+    Reopening(String),
+    #[error("the store is closed already")]
+    Closed,
+}

@@ -1,0 +1,326 @@
+//! The same promises in plain collections, under one lock: what the redb store is held against,
+//! and what simulations run on.
+//!
+//! It differs where a store may: leases can be revoked, as several nodes would do it, and
+//! cancellations are done at once instead of in steps. Given one clock and one order of calls it
+//! always does the same, uuids included.
+
+mod ledger;
+mod lists;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use whisperer_domain::attempt::Attempt;
+use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed, Revision};
+use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Pin};
+use whisperer_domain::event::{Event, NewEvent};
+use whisperer_domain::event_type::{EventType, EventTypeInfo, OMS_CATALOGUE};
+use whisperer_domain::hook::{BasicAuth, ChainLink, Hook, PluginChoice};
+use whisperer_domain::id::{EventId, EventKey, HookId, Owner, Sequence};
+use whisperer_domain::port::{
+    AcceptError, Accepted, Attempted, BoxFuture, Budget, Catalog, CatalogError, Clock,
+    DeliveryQuery, FeedItem, FeedSink, Fence, Lease, Ledger, LedgerStatus, Page, Scope, Settled,
+    Settlement, StoreDown, StoreHealth, Taken,
+};
+use whisperer_domain::secret::{MASK, Secret};
+use whisperer_domain::time::Timestamp;
+
+use crate::catalog_edit::{self, Edit};
+use crate::follow;
+
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    catalog: ArcSwap<CatalogSnapshot>,
+    model: Mutex<Model>,
+}
+
+/// Everything that is kept.
+struct Model {
+    catalog: CatalogSnapshot,
+    tombstones: BTreeMap<HookId, Arc<Hook>>,
+    events: BTreeMap<EventKey, Arc<Event>>,
+    event_ids: HashMap<EventId, Used>,
+    idempotency: HashMap<(Owner, String), Used>,
+    deliveries: BTreeMap<Sequence, Kept>,
+    pending: BTreeSet<(HookId, Timestamp, Sequence)>,
+    /// Only those that were ever revoked.
+    fences: HashMap<HookId, Fence>,
+    sink: Option<Arc<dyn FeedSink>>,
+    next_hook: u64,
+    next_event: u64,
+    next_sequence: u64,
+    accepted_at: Timestamp,
+    commits: u64,
+    attempts_settled: u64,
+}
+
+/// What a name was used for.
+#[derive(Clone)]
+struct Used {
+    at: Timestamp,
+    fingerprint: [u8; 32],
+    id: EventId,
+    deliveries: u64,
+}
+
+struct Kept {
+    delivery: Delivery,
+    attempts: Vec<Attempt>,
+    pin: Option<Arc<Pin>>,
+}
+
+const FENCE_FIRST: Fence = Fence(1);
+
+impl MemoryStore {
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        let mut catalog = CatalogSnapshot::default();
+        catalog.revision = Revision(1);
+        catalog.event_types = OMS_CATALOGUE
+            .iter()
+            // The domain tests that its catalogue is valid.
+            .filter_map(|name| EventType::parse(name).ok())
+            .map(|name| (name, Arc::new(EventTypeInfo::default())))
+            .collect();
+        Arc::new(Self {
+            clock,
+            catalog: ArcSwap::from_pointee(catalog.clone()),
+            model: Mutex::new(Model {
+                catalog,
+                tombstones: BTreeMap::new(),
+                events: BTreeMap::new(),
+                event_ids: HashMap::new(),
+                idempotency: HashMap::new(),
+                deliveries: BTreeMap::new(),
+                pending: BTreeSet::new(),
+                fences: HashMap::new(),
+                sink: None,
+                next_hook: 1,
+                next_event: 1,
+                next_sequence: 1,
+                accepted_at: Timestamp(0),
+                commits: 0,
+                attempts_settled: 0,
+            }),
+        })
+    }
+
+    /// Gives the lane's lease to somebody else, as another node would take it: what is settled
+    /// under older ones is fenced. Answers the new lease.
+    pub fn revoke(&self, hook: HookId) -> Lease {
+        let mut model = self.model();
+        let fence = Fence(model.fence(hook).0 + 1);
+        model.fences.insert(hook, fence);
+        let lease = Lease { hook, fence };
+        model.tell(FeedItem::Look(lease));
+        lease
+    }
+
+    fn model(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something under the lock, then shows the catalog as it is now.
+    fn write<T>(&self, work: impl FnOnce(&mut Model, Timestamp) -> T) -> T {
+        let now = self.clock.now();
+        let mut model = self.model();
+        let done = work(&mut model, now);
+        model.commits += 1;
+        self.publish(&model);
+        done
+    }
+
+    fn publish(&self, model: &Model) {
+        self.catalog.store(Arc::new(model.catalog.clone()));
+    }
+
+    fn make_change(&self, change: CatalogChange) -> Result<Changed, CatalogError> {
+        let now = self.clock.now();
+        let mut model = self.model();
+        let model = &mut *model;
+        let edit = catalog_edit::edit(&mut model.catalog, change, now, &mut model.next_hook)?;
+        model.catalog.index();
+        model.commits += 1;
+        // Before the feed: who is told of a revision finds it.
+        self.publish(model);
+        model.tell(FeedItem::Catalog(model.catalog.revision));
+        Ok(match edit {
+            Edit::HookCreated(hook) => Changed::Hook(hook),
+            Edit::HookReplaced(hook) => {
+                let lease = model.lease(hook.id);
+                model.tell(FeedItem::Look(lease));
+                Changed::Hook(hook)
+            }
+            Edit::HookDeleted(hook) => {
+                model.cancel_lane(hook.id, &CancelCause::HookDeleted, now);
+                model
+                    .tombstones
+                    .insert(hook.id, Arc::new(without_secrets(&hook)));
+                Changed::Done
+            }
+            Edit::TypePut(..)
+            | Edit::TypeDeleted(_)
+            | Edit::TokenPut(_)
+            | Edit::PluginPut(_)
+            | Edit::PluginRemoved(_) => Changed::Done,
+        })
+    }
+}
+
+impl Model {
+    fn fence(&self, hook: HookId) -> Fence {
+        self.fences.get(&hook).copied().unwrap_or(FENCE_FIRST)
+    }
+
+    fn lease(&self, hook: HookId) -> Lease {
+        Lease {
+            hook,
+            fence: self.fence(hook),
+        }
+    }
+
+    fn tell(&self, item: FeedItem) {
+        if let Some(sink) = &self.sink {
+            sink.push(item);
+        }
+    }
+
+    fn cancel_lane(&mut self, hook: HookId, cause: &CancelCause, now: Timestamp) {
+        let lane: Vec<_> = self
+            .pending
+            .range((hook, Timestamp(0), Sequence(0))..=(hook, Timestamp::MAX, Sequence(u64::MAX)))
+            .copied()
+            .collect();
+        for row in lane {
+            self.pending.remove(&row);
+            if let Some(kept) = self.deliveries.get_mut(&row.2) {
+                kept.delivery.state = DeliveryState::Cancelled(cause.clone());
+                kept.delivery.modified_at = now.max(kept.delivery.created_at);
+            }
+        }
+    }
+
+    /// Puts a delivery where it now stands in its lane.
+    fn move_row(&mut self, sequence: Sequence, was_due: Option<Timestamp>) {
+        let Some(kept) = self.deliveries.get(&sequence) else {
+            return;
+        };
+        let hook = kept.delivery.hook;
+        if let Some(due) = was_due {
+            self.pending.remove(&(hook, due, sequence));
+        }
+        if let Some(due) = follow::due_of(&kept.delivery) {
+            self.pending.insert((hook, due, sequence));
+        }
+    }
+}
+
+/// What stays of a deleted hook.
+fn without_secrets(hook: &Hook) -> Hook {
+    let mask = || Secret::new(MASK.to_owned());
+    Hook {
+        secret_key: None,
+        additional_headers: hook.additional_headers.as_ref().map(|headers| {
+            let masked = headers.iter().map(|(name, _)| (name.clone(), mask()));
+            masked.collect()
+        }),
+        auth: hook.auth.as_ref().map(|auth| BasicAuth {
+            username: auth.username.clone(),
+            password: mask(),
+        }),
+        plugins: match &hook.plugins {
+            PluginChoice::ByPattern => PluginChoice::ByPattern,
+            PluginChoice::Chain(links) => {
+                let bare = links.iter().map(|link| ChainLink {
+                    name: link.name.clone(),
+                    config: Secret::new("{}".to_owned()),
+                });
+                PluginChoice::Chain(bare.collect())
+            }
+        },
+        ..hook.clone()
+    }
+}
+
+impl Ledger for MemoryStore {
+    fn accept(
+        &self,
+        event: NewEvent,
+        recipients: Vec<HookId>,
+        revision: Revision,
+    ) -> BoxFuture<'_, Result<Accepted, AcceptError>> {
+        Box::pin(
+            async move { self.write(|model, now| model.accept(event, &recipients, revision, now)) },
+        )
+    }
+
+    fn feed(&self, sink: Arc<dyn FeedSink>) {
+        self.model().sink = Some(sink);
+    }
+
+    fn acquire(
+        &self,
+        after: Option<HookId>,
+        want: usize,
+    ) -> BoxFuture<'_, Result<Vec<Lease>, StoreDown>> {
+        Box::pin(async move { Ok(self.model().acquire(after, want)) })
+    }
+
+    fn take(
+        &self,
+        lease: Lease,
+        horizon: Timestamp,
+        held: Vec<Sequence>,
+        budget: Budget,
+    ) -> BoxFuture<'_, Result<Taken, StoreDown>> {
+        Box::pin(async move { Ok(self.model().take(lease, horizon, &held, budget)) })
+    }
+
+    fn settle(
+        &self,
+        settlements: Vec<Settlement>,
+    ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
+        Box::pin(async move {
+            let settled = self.write(|model, now| {
+                let settled = settlements.into_iter();
+                settled.map(|item| model.settle(item, now)).collect()
+            });
+            Ok(settled)
+        })
+    }
+
+    fn find(
+        &self,
+        sequence: Sequence,
+        scope: Scope,
+    ) -> BoxFuture<'_, Result<Option<Attempted>, StoreDown>> {
+        Box::pin(async move { Ok(self.model().find(sequence, &scope)) })
+    }
+
+    fn page(&self, query: DeliveryQuery) -> BoxFuture<'_, Result<Page, StoreDown>> {
+        Box::pin(async move { Ok(self.model().page(&query)) })
+    }
+
+    fn status(&self) -> LedgerStatus {
+        let model = self.model();
+        LedgerStatus {
+            health: StoreHealth::Ready,
+            queued: 0,
+            commits: model.commits,
+            events_accepted: model.next_event - 1,
+            attempts_settled: model.attempts_settled,
+        }
+    }
+}
+
+impl Catalog for MemoryStore {
+    fn snapshot(&self) -> Arc<CatalogSnapshot> {
+        self.catalog.load_full()
+    }
+
+    fn change(&self, change: CatalogChange) -> BoxFuture<'_, Result<Changed, CatalogError>> {
+        Box::pin(async move { self.make_change(change) })
+    }
+}

@@ -1,0 +1,247 @@
+//! Accepting, taking and settling in the model.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use whisperer_domain::attempt::Attempt;
+use whisperer_domain::catalog::Revision;
+use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Ready};
+use whisperer_domain::event::{Event, NewEvent};
+use whisperer_domain::hook::Hook;
+use whisperer_domain::id::{EventKey, HookId, Sequence};
+use whisperer_domain::port::{
+    AcceptError, Accepted, Budget, FeedItem, HookEffect, Lease, Settled, Settlement, Taken,
+};
+use whisperer_domain::time::Timestamp;
+
+use super::{Kept, Model, Used};
+use crate::{catalog_edit, delivery_uuid, follow};
+
+const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+impl Model {
+    pub(super) fn accept(
+        &mut self,
+        new: NewEvent,
+        recipients: &[HookId],
+        revision: Revision,
+        now: Timestamp,
+    ) -> Result<Accepted, AcceptError> {
+        let accept_at = now.max(self.accepted_at);
+        if let Some(answer) = self.known(&new, accept_at) {
+            return answer;
+        }
+        let is_active = |id| {
+            let hook = self.catalog.hooks.get(id);
+            hook.is_some_and(|hook| Hook::is_active(hook))
+        };
+        if revision != self.catalog.revision || !recipients.iter().all(is_active) {
+            return Err(AcceptError::Stale);
+        }
+        self.accepted_at = accept_at;
+        let key = EventKey(self.next_event);
+        self.next_event += 1;
+        let used = Used {
+            at: accept_at,
+            fingerprint: new.fingerprint,
+            id: new.id.clone(),
+            deliveries: recipients.len() as u64,
+        };
+        if let Some(idempotency) = new.idempotency {
+            self.idempotency
+                .insert((idempotency.owner, idempotency.key), used.clone());
+        }
+        self.event_ids.insert(new.id.clone(), used);
+        let event = Arc::new(Event {
+            key,
+            id: new.id.clone(),
+            event_type: new.event_type,
+            occurred_at: new.occurred_at.unwrap_or(accept_at),
+            accepted_at: accept_at,
+            object_id: new.object_id,
+            content_type: new.content_type,
+            payload: new.payload,
+        });
+        self.events.insert(key, Arc::clone(&event));
+        for hook in recipients {
+            self.add_delivery(*hook, &event, now);
+        }
+        Ok(Accepted {
+            id: new.id,
+            deliveries: recipients.len() as u64,
+            replayed: false,
+        })
+    }
+
+    fn known(&self, new: &NewEvent, now: Timestamp) -> Option<Result<Accepted, AcceptError>> {
+        let by_key = new.idempotency.as_ref().and_then(|idempotency| {
+            let key = (idempotency.owner.clone(), idempotency.key.clone());
+            self.idempotency
+                .get(&key)
+                .filter(|used| now < used.at.after(IDEMPOTENCY_LIFE))
+                .map(|used| (used, AcceptError::KeyReused))
+        });
+        let by_id = || {
+            let used = self.event_ids.get(&new.id)?;
+            Some((used, AcceptError::IdTaken))
+        };
+        let (used, conflict) = by_key.or_else(by_id)?;
+        if used.fingerprint != new.fingerprint {
+            return Some(Err(conflict));
+        }
+        Some(Ok(Accepted {
+            id: used.id.clone(),
+            deliveries: used.deliveries,
+            replayed: true,
+        }))
+    }
+
+    fn add_delivery(&mut self, hook: HookId, event: &Arc<Event>, now: Timestamp) {
+        let sequence = Sequence(self.next_sequence);
+        self.next_sequence += 1;
+        let [a, b, c, d, e, f, g, h] = sequence.0.to_be_bytes();
+        let delivery = Delivery {
+            sequence,
+            uuid: delivery_uuid::made(event.accepted_at, &[0, 0, a, b, c, d, e, f, g, h]),
+            hook,
+            event: event.key,
+            event_type: event.event_type.clone(),
+            created_at: event.accepted_at,
+            modified_at: event.accepted_at,
+            attempts: 0,
+            state: DeliveryState::Pending {
+                due: now,
+                waiting_for: None,
+            },
+            last_status: None,
+        };
+        self.tell(FeedItem::Fresh {
+            lease: self.lease(hook),
+            ready: Ready {
+                delivery: delivery.clone(),
+                event: Arc::clone(event),
+                pin: None,
+            },
+        });
+        let kept = Kept {
+            delivery,
+            attempts: Vec::new(),
+            pin: None,
+        };
+        self.deliveries.insert(sequence, kept);
+        self.move_row(sequence, None);
+    }
+
+    pub(super) fn acquire(&self, after: Option<HookId>, want: usize) -> Vec<Lease> {
+        let mut hooks: Vec<HookId> = self.pending.iter().map(|(hook, _, _)| *hook).collect();
+        hooks.dedup();
+        hooks
+            .into_iter()
+            .filter(|hook| after.is_none_or(|after| *hook > after))
+            .filter(|hook| self.catalog.hooks.contains_key(hook))
+            .take(want)
+            .map(|hook| self.lease(hook))
+            .collect()
+    }
+
+    pub(super) fn take(
+        &self,
+        lease: Lease,
+        horizon: Timestamp,
+        held: &[Sequence],
+        budget: Budget,
+    ) -> Taken {
+        let mut taken = Taken::default();
+        if lease.fence != self.fence(lease.hook) {
+            return taken;
+        }
+        let mut bytes = 0;
+        let lane = (lease.hook, Timestamp(0), Sequence(0))
+            ..=(lease.hook, Timestamp::MAX, Sequence(u64::MAX));
+        for (_, due, sequence) in self.pending.range(lane) {
+            if held.contains(sequence) {
+                continue;
+            }
+            if *due > horizon {
+                taken.next_due = Some(*due);
+                break;
+            }
+            let Some(ready) = self.ready(*sequence) else {
+                continue;
+            };
+            let is_first = taken.ready.is_empty();
+            let is_full =
+                taken.ready.len() >= budget.rows.max(1) || bytes + ready.bytes() > budget.bytes;
+            taken.more |= is_full && !is_first;
+            if !taken.more {
+                bytes += ready.bytes();
+                taken.ready.push(ready);
+            }
+        }
+        taken
+    }
+
+    fn ready(&self, sequence: Sequence) -> Option<Ready> {
+        let kept = self.deliveries.get(&sequence)?;
+        let event = self.events.get(&kept.delivery.event)?;
+        Some(Ready {
+            delivery: kept.delivery.clone(),
+            event: Arc::clone(event),
+            pin: kept.pin.clone(),
+        })
+    }
+
+    pub(super) fn settle(&mut self, item: Settlement, now: Timestamp) -> Settled {
+        let hook = item.lease.hook;
+        if item.lease.fence != self.fence(hook) {
+            return Settled::Fenced;
+        }
+        let Some(kept) = self.deliveries.get_mut(&item.sequence) else {
+            return Settled::Cancelled;
+        };
+        if kept.delivery.hook != hook {
+            return Settled::Fenced;
+        }
+        let was_due = follow::due_of(&kept.delivery);
+        if let Some(attempt) = &item.attempt
+            && kept.attempts.iter().any(|known| known.id == attempt.id)
+        {
+            return Settled::Applied { due: was_due };
+        }
+        kept.delivery.modified_at = now.max(kept.delivery.created_at);
+        if was_due.is_some() {
+            kept.delivery.state = follow::state_after(item.verdict, now);
+        }
+        if let Some(attempt) = item.attempt {
+            kept.add_attempt(attempt);
+            self.attempts_settled += 1;
+        }
+        if kept.pin.is_none() {
+            kept.pin = item.pin.map(Arc::new);
+        }
+        let due = follow::due_of(&kept.delivery);
+        self.move_row(item.sequence, was_due);
+        if let Some(HookEffect::Gone { reason }) = item.effect
+            && catalog_edit::disable(&mut self.catalog, hook, reason, now).is_some()
+        {
+            self.catalog.index();
+            self.cancel_lane(hook, &CancelCause::Gone, now);
+            self.tell(FeedItem::Catalog(self.catalog.revision));
+        }
+        match was_due {
+            Some(_) => Settled::Applied { due },
+            None => Settled::Cancelled,
+        }
+    }
+}
+
+impl Kept {
+    fn add_attempt(&mut self, mut attempt: Attempt) {
+        let known = self.attempts.iter().map(|known| known.number);
+        if known.clone().any(|number| number == attempt.number) {
+            attempt.number = known.max().unwrap_or(0).saturating_add(1);
+        }
+        follow::count(&mut self.delivery, &attempt);
+        self.attempts.push(attempt);
+    }
+}

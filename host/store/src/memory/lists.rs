@@ -1,0 +1,72 @@
+//! Finding and listing in the model.
+
+use std::sync::Arc;
+
+use whisperer_domain::id::{HookId, Sequence};
+use whisperer_domain::port::{Attempted, DeliveryQuery, DeliveryView, Page, Scope};
+
+use super::{Kept, Model};
+use crate::admit::{PAGE_ROWS_MAX, admits};
+
+impl Model {
+    pub(super) fn find(&self, sequence: Sequence, scope: &Scope) -> Option<Attempted> {
+        let kept = self.deliveries.get(&sequence)?;
+        if !self.is_visible(kept.delivery.hook, scope) {
+            return None;
+        }
+        Some(Attempted {
+            view: self.view(kept)?,
+            attempts: kept.attempts.clone(),
+            pin: kept.pin.clone(),
+        })
+    }
+
+    pub(super) fn page(&self, query: &DeliveryQuery) -> Page {
+        let rows_max = query.limit.clamp(1, PAGE_ROWS_MAX);
+        let mut page = Page::default();
+        let mut last = None;
+        let to = query.before.unwrap_or(Sequence(u64::MAX));
+        for kept in self.deliveries.range(..to).rev().map(|(_, kept)| kept) {
+            let is_meant =
+                admits(query, &kept.delivery) && self.is_visible(kept.delivery.hook, &query.scope);
+            let Some(view) = self.view(kept).filter(|_| is_meant) else {
+                continue;
+            };
+            if query.object_id.is_some() && query.object_id != view.event.object_id {
+                continue;
+            }
+            // Only here is it known that something is left.
+            if page.items.len() == rows_max {
+                page.next = last;
+                break;
+            }
+            last = Some(kept.delivery.sequence);
+            page.items.push(view);
+        }
+        page
+    }
+
+    fn view(&self, kept: &Kept) -> Option<DeliveryView> {
+        Some(DeliveryView {
+            delivery: kept.delivery.clone(),
+            event: Arc::clone(self.events.get(&kept.delivery.event)?),
+            last_attempt: kept.attempts.last().cloned(),
+            attempted_at: kept
+                .attempts
+                .iter()
+                .map(|attempt| attempt.started_at)
+                .collect(),
+            hook: self.tombstones.get(&kept.delivery.hook).cloned(),
+        })
+    }
+
+    fn is_visible(&self, hook: HookId, scope: &Scope) -> bool {
+        let owner = match scope {
+            Scope::All => return true,
+            Scope::Of(owner) => owner,
+        };
+        let known = self.catalog.hooks.get(&hook);
+        let known = known.or_else(|| self.tombstones.get(&hook));
+        known.is_some_and(|hook| hook.owner == *owner)
+    }
+}

@@ -1,0 +1,360 @@
+//! The embedded store: one redb file, one thread that writes, short reads on blocking threads.
+//!
+//! ```text
+//! accept, settle, change ─► bounded queue ─► writer: one transaction ─► commit ─► publish
+//!                                                                        ├─► feed the lanes
+//!                                                                        └─► answer everyone
+//! acquire, take, find, page ─► a blocking thread ─► read transaction
+//! ```
+//!
+//! Invariants: an `Ok` is on disk. A transaction holds commands whole or not at all, and sees its
+//! own earlier ones. Snapshot, feed and answers come after the commit, in this order. No secret
+//! is in the file in clear. A file that is not ours is never touched.
+
+mod batch;
+mod command;
+mod fault;
+#[cfg(test)]
+mod faulty_medium;
+mod file;
+mod frame;
+mod key;
+mod opener;
+mod reading;
+mod record;
+#[cfg(test)]
+mod reopening;
+mod rows;
+mod seal;
+mod shared;
+mod state;
+mod tables;
+mod writer;
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use redb::{Database, ReadableDatabase};
+use tokio::sync::{Semaphore, oneshot};
+use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed, Revision};
+use whisperer_domain::event::NewEvent;
+use whisperer_domain::id::{HookId, Sequence};
+use whisperer_domain::port::{
+    AcceptError, Accepted, Attempted, BoxFuture, Budget, Catalog, CatalogError, Clock,
+    DeliveryQuery, FeedSink, Lease, Ledger, LedgerStatus, Page, Scope, Settled, Settlement,
+    StoreDown, Taken,
+};
+use whisperer_domain::time::Timestamp;
+
+use self::batch::lease;
+use self::command::{Command, Queued, Reply, Write};
+use self::fault::Fault;
+use self::file::Found;
+use self::opener::Opener;
+use self::reading::Reading;
+use self::seal::Seal;
+use self::shared::Shared;
+use self::state::State;
+use self::writer::{Limits, Writer};
+use crate::config::StoreConfig;
+use crate::error::StoreError;
+
+/// Reads at a time. More wait: each holds a blocking thread.
+const READERS_MAX: usize = 16;
+
+pub struct RedbStore {
+    shared: Arc<Shared>,
+    /// None only while it is dropped.
+    inbox: Option<SyncSender<Queued>>,
+    queue_bytes_max: usize,
+    readers: Arc<Semaphore>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl RedbStore {
+    /// Opens the database; makes it, and its key file, if there is none. Blocks: after a crash
+    /// the file is repaired first, which can take seconds.
+    ///
+    /// # Errors
+    /// What is wrong with the file, the key file or the folder, and the way out. An existing
+    /// file is never made anew.
+    pub fn open(config: StoreConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
+        let opener = Opener::new(&config);
+        let seal = prepare(&config, &opener)?;
+        Self::start(&config, clock, opener, seal)
+    }
+
+    fn start(
+        config: &StoreConfig,
+        clock: Arc<dyn Clock>,
+        opener: Opener,
+        seal: Seal,
+    ) -> Result<Arc<Self>, StoreError> {
+        let database = opener.open(&seal)?;
+        let state = load(&database, &seal).map_err(|fault| opener.failed("load", fault))?;
+        let shared = Arc::new(Shared::new(database, seal, &state));
+        let (sender, inbox) = sync_channel(config.queue_max.max(1));
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            inbox,
+            state,
+            opener,
+            clock,
+            limits: Limits {
+                rows_max: config.commit_rows_max.max(1),
+                bytes_max: config.commit_bytes_max.max(1),
+            },
+            quick_repair: config.quick_repair,
+        };
+        let writer = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(StoreError::Thread)?;
+        Ok(Arc::new(Self {
+            shared,
+            inbox: Some(sender),
+            queue_bytes_max: config.queue_bytes_max,
+            readers: Arc::new(Semaphore::new(READERS_MAX)),
+            writer: Mutex::new(Some(writer)),
+        }))
+    }
+
+    /// Writes what is queued, then closes the file. Calls that come later are refused.
+    ///
+    /// # Errors
+    /// The file could not be closed in order; what was acknowledged is on disk all the same.
+    ///
+    /// # Cancel safety
+    /// Once polled the store closes even if the future is dropped.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let order = Queued::order(Command::Close(reply), &self.shared);
+        let inbox = self.inbox.clone();
+        // The queue may be full, and this must not be refused: it waits, so not here.
+        let sent = tokio::task::spawn_blocking(move || {
+            inbox.is_some_and(|inbox| inbox.send(order).is_ok())
+        });
+        if !sent.await.unwrap_or(false) {
+            return Err(StoreError::Closed);
+        }
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Has the writer do something, and waits for the commit.
+    async fn ask<T>(&self, write: impl FnOnce(Reply<T>) -> Write) -> Result<T, StoreDown> {
+        self.shared.ready()?;
+        let (reply, answer) = oneshot::channel();
+        let queued = Queued::write(write(reply), self.queue_bytes_max, &self.shared)
+            .ok_or(StoreDown::Lagging)?;
+        let inbox = self.inbox.as_ref().ok_or(StoreDown::Closed)?;
+        match inbox.try_send(queued) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(StoreDown::Lagging),
+            Err(TrySendError::Disconnected(_)) => return Err(StoreDown::Closed),
+        }
+        answer
+            .await
+            .map_err(|_| StoreDown::Unknown("the writer broke off".to_owned()))
+    }
+
+    /// Reads on a blocking thread.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Reading<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreDown> {
+        let permit = Arc::clone(&self.readers).acquire_owned().await;
+        let permit = permit.map_err(|_| StoreDown::Closed)?;
+        self.shared.ready()?;
+        let shared = Arc::clone(&self.shared);
+        let opening = shared.opening.load(Ordering::Acquire);
+        let read = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            Reading::begin(&shared).and_then(|mut reading| work(&mut reading))
+        });
+        match read.await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(fault)) => {
+                self.suspect(&fault, opening);
+                Err(fault.to_down())
+            }
+            Err(_) => Err(StoreDown::Damaged(
+                "redb broke off over what it read".to_owned(),
+            )),
+        }
+    }
+
+    /// Tells the writer, who alone can open the database anew.
+    fn suspect(&self, fault: &Fault, opening: u64) {
+        match fault {
+            Fault::Database(_) => {}
+            Fault::Damaged { .. } | Fault::Random(_) | Fault::Absent => return,
+        }
+        let order = Queued::order(Command::Suspect { opening }, &self.shared);
+        if let Some(inbox) = &self.inbox {
+            // A full queue holds writes, and they meet the fault themselves.
+            drop(inbox.try_send(order));
+        }
+    }
+}
+
+/// Settles which key it is and that there is a database of ours at the path.
+fn prepare(config: &StoreConfig, opener: &Opener) -> Result<Seal, StoreError> {
+    let found = file::look(&config.path)?;
+    let key = key::read(&config.key_file)?;
+    match (found, key) {
+        (Found::Nothing, key) => {
+            let key = match key {
+                Some(key) => key,
+                None => key::create(&config.key_file)?,
+            };
+            let seal = Seal::new(&key);
+            file::create(&config.path, &opener.builder(), &seal)?;
+            Ok(seal)
+        }
+        (Found::Database, None) => {
+            // What is wrong with the database itself matters more.
+            file::inspect(&config.path, &opener.builder())?;
+            Err(StoreError::KeyMissing {
+                key_file: config.key_file.clone(),
+                path: config.path.clone(),
+            })
+        }
+        (Found::Database, Some(key)) => {
+            let seal = Seal::new(&key);
+            let key_id = file::inspect(&config.path, &opener.builder())?;
+            if key_id.is_some_and(|key_id| key_id != seal.key_id()) {
+                return Err(opener.wrong_key());
+            }
+            Ok(seal)
+        }
+    }
+}
+
+fn load(database: &Database, seal: &Seal) -> Result<State, Fault> {
+    State::load(&database.begin_read()?, seal)
+}
+
+impl Drop for RedbStore {
+    /// Waits for the last commit, so that the file is free when this returns.
+    fn drop(&mut self) {
+        self.inbox = None;
+        let writer = self
+            .writer
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(writer) = writer
+            && writer.thread().id() != thread::current().id()
+        {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Ledger for RedbStore {
+    fn accept(
+        &self,
+        event: NewEvent,
+        recipients: Vec<HookId>,
+        revision: Revision,
+    ) -> BoxFuture<'_, Result<Accepted, AcceptError>> {
+        let event = Box::new(event);
+        Box::pin(async move {
+            self.ask(|reply| Write::Accept {
+                event,
+                recipients,
+                revision,
+                reply,
+            })
+            .await
+            .unwrap_or_else(|down| Err(AcceptError::Down(down)))
+        })
+    }
+
+    fn feed(&self, sink: Arc<dyn FeedSink>) {
+        self.shared.set_sink(Some(sink));
+    }
+
+    fn acquire(
+        &self,
+        after: Option<HookId>,
+        want: usize,
+    ) -> BoxFuture<'_, Result<Vec<Lease>, StoreDown>> {
+        Box::pin(async move {
+            let lanes = self.read(move |reading| reading.lanes(after, want)).await?;
+            Ok(lanes.into_iter().map(lease).collect())
+        })
+    }
+
+    fn take(
+        &self,
+        lease: Lease,
+        horizon: Timestamp,
+        held: Vec<Sequence>,
+        budget: Budget,
+    ) -> BoxFuture<'_, Result<Taken, StoreDown>> {
+        Box::pin(async move {
+            if lease.fence != batch::FENCE {
+                return Ok(Taken::default());
+            }
+            self.read(move |reading| {
+                let held: HashSet<Sequence> = held.into_iter().collect();
+                reading.take(lease.hook, horizon, &held, budget)
+            })
+            .await
+        })
+    }
+
+    fn settle(
+        &self,
+        settlements: Vec<Settlement>,
+    ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
+        Box::pin(async move {
+            self.ask(|reply| Write::Settle {
+                items: settlements,
+                reply,
+            })
+            .await?
+        })
+    }
+
+    fn find(
+        &self,
+        sequence: Sequence,
+        scope: Scope,
+    ) -> BoxFuture<'_, Result<Option<Attempted>, StoreDown>> {
+        Box::pin(self.read(move |reading| reading.find(sequence, &scope)))
+    }
+
+    fn page(&self, query: DeliveryQuery) -> BoxFuture<'_, Result<Page, StoreDown>> {
+        Box::pin(self.read(move |reading| reading.page(&query)))
+    }
+
+    fn status(&self) -> LedgerStatus {
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        LedgerStatus {
+            health: self.shared.health(),
+            queued: self.shared.queued.load(Ordering::Relaxed),
+            commits: count(&self.shared.commits),
+            events_accepted: count(&self.shared.events_accepted),
+            attempts_settled: count(&self.shared.attempts_settled),
+        }
+    }
+}
+
+impl Catalog for RedbStore {
+    fn snapshot(&self) -> Arc<CatalogSnapshot> {
+        self.shared.catalog.load_full()
+    }
+
+    fn change(&self, change: CatalogChange) -> BoxFuture<'_, Result<Changed, CatalogError>> {
+        Box::pin(async move {
+            self.ask(|reply| Write::Change { change, reply })
+                .await
+                .unwrap_or_else(|down| Err(CatalogError::Down(down)))
+        })
+    }
+}

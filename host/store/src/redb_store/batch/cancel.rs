@@ -1,0 +1,100 @@
+//! Cancelling a lane in steps: what was decided at once is written little by little, so that a
+//! million pending deliveries stop nobody's commit. It goes on where it stopped, also after a
+//! restart.
+
+use redb::ReadableTable;
+use whisperer_domain::delivery::DeliveryState;
+use whisperer_domain::id::{HookId, Sequence};
+
+use super::Batch;
+use crate::follow;
+use crate::redb_store::fault::Fault;
+use crate::redb_store::frame;
+use crate::redb_store::record::Cancellation;
+use crate::redb_store::rows;
+
+/// Rows that one transaction examines.
+const STEP_ROWS: usize = 1000;
+
+impl Batch<'_, '_> {
+    /// One step of the first cancellation at work, if there is any.
+    ///
+    /// Behind the cursor no row can come to need it: a delivery that it covers is cancelled by
+    /// its settle, never put back into the lane.
+    pub(in crate::redb_store) fn cancel_some(&mut self) -> Result<(), Fault> {
+        let Some(((hook, below), mut cancellation)) = self
+            .state
+            .cancellations
+            .first_key_value()
+            .map(|(key, cancellation)| (*key, cancellation.clone()))
+        else {
+            return Ok(());
+        };
+        self.wrote = true;
+        let examined = self.lane_rows(hook, cancellation.cursor)?;
+        for (due, sequence) in &examined {
+            if *sequence < below {
+                self.cancel_row(hook, *due, *sequence, &cancellation)?;
+            }
+        }
+        let key = (hook.0, below.0);
+        if examined.len() < STEP_ROWS {
+            self.tables.cancellations.remove(key)?;
+            self.state.cancellations.remove(&(hook, below));
+            return Ok(());
+        }
+        cancellation.cursor = examined.last().map(|(due, sequence)| (*due, sequence.0));
+        self.tables
+            .cancellations
+            .insert(key, &*frame::encode(&cancellation))?;
+        self.state.cancellations.insert((hook, below), cancellation);
+        Ok(())
+    }
+
+    fn lane_rows(
+        &self,
+        hook: HookId,
+        cursor: Option<(u64, u64)>,
+    ) -> Result<Vec<(u64, Sequence)>, Fault> {
+        let first = cursor.map_or((hook.0, 0, 0), |(due, sequence)| {
+            (hook.0, due, sequence.saturating_add(1))
+        });
+        let lane = self
+            .tables
+            .pending
+            .range(first..=(hook.0, u64::MAX, u64::MAX))?;
+        lane.take(STEP_ROWS)
+            .map(|row| {
+                let (_, due, sequence) = row?.0.value();
+                Ok((due, Sequence(sequence)))
+            })
+            .collect()
+    }
+
+    fn cancel_row(
+        &mut self,
+        hook: HookId,
+        due: u64,
+        sequence: Sequence,
+        cancellation: &Cancellation,
+    ) -> Result<(), Fault> {
+        self.tables.pending.remove((hook.0, due, sequence.0))?;
+        let mut row = match rows::delivery(&self.tables.deliveries, sequence) {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(()),
+            Err(fault @ Fault::Damaged { .. }) => {
+                tracing::error!(%fault, "a cancelled delivery cannot be marked so");
+                return Ok(());
+            }
+            Err(fault @ (Fault::Database(_) | Fault::Random(_) | Fault::Absent)) => {
+                return Err(fault);
+            }
+        };
+        if follow::due_of(&row.delivery).is_some() {
+            row.delivery.state = DeliveryState::Cancelled(cancellation.cause.clone());
+            row.delivery.modified_at = cancellation.at.max(row.delivery.created_at);
+            self.tables.deliveries.insert(sequence.0, &*row.encode())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! Changing the catalog, as part of one transaction.
+
+use std::sync::Arc;
+
+use redb::ReadableTable;
+use whisperer_domain::catalog::{CatalogChange, Changed};
+use whisperer_domain::delivery::CancelCause;
+use whisperer_domain::hook::Hook;
+use whisperer_domain::port::{CatalogError, FeedItem};
+
+use super::{Batch, lease};
+use crate::catalog_edit::{self, Edit};
+use crate::redb_store::fault::Fault;
+use crate::redb_store::frame;
+use crate::redb_store::record::{HookRecord, TokenRecord};
+
+impl Batch<'_, '_> {
+    /// The outer error spoils the transaction unless it is damage, which was met before
+    /// anything was written.
+    pub(in crate::redb_store) fn change(
+        &mut self,
+        change: CatalogChange,
+    ) -> Result<Result<Changed, CatalogError>, Fault> {
+        let old = self.old_record(&change)?;
+        let counters = &mut self.state.counters;
+        let catalog = Arc::make_mut(&mut self.state.catalog);
+        let edit = match catalog_edit::edit(catalog, change, self.now, &mut counters.hook) {
+            Ok(edit) => edit,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.wrote = true;
+        self.catalog_changed = true;
+        let revision = catalog.revision;
+        self.feed.push(FeedItem::Catalog(revision));
+        self.write_edit(edit, old).map(Ok)
+    }
+
+    /// The record of a hook whose secrets are to be carried over unread.
+    fn old_record(&self, change: &CatalogChange) -> Result<Option<HookRecord>, Fault> {
+        match change {
+            CatalogChange::ReplaceHook(hook) if hook.secrets_unreadable => {
+                match self.tables.hooks.get(hook.id.0)? {
+                    Some(bytes) => frame::decode("hooks", &hook.id.0, bytes.value()).map(Some),
+                    None => Ok(None),
+                }
+            }
+            CatalogChange::CreateHook(_)
+            | CatalogChange::ReplaceHook(_)
+            | CatalogChange::DeleteHook(_)
+            | CatalogChange::PutEventType(..)
+            | CatalogChange::DeleteEventType(_)
+            | CatalogChange::PutToken(_)
+            | CatalogChange::PutPlugin(_)
+            | CatalogChange::RemovePlugin(_) => Ok(None),
+        }
+    }
+
+    fn write_edit(&mut self, edit: Edit, old: Option<HookRecord>) -> Result<Changed, Fault> {
+        let tables = &mut self.tables;
+        match edit {
+            Edit::HookCreated(hook) => {
+                self.write_hook(&hook, None)?;
+                return Ok(Changed::Hook(hook));
+            }
+            Edit::HookReplaced(hook) => {
+                self.write_hook(&hook, old)?;
+                self.feed.push(FeedItem::Look(lease(hook.id)));
+                return Ok(Changed::Hook(hook));
+            }
+            Edit::HookDeleted(hook) => {
+                tables.hooks.remove(hook.id.0)?;
+                let tombstone = frame::encode(&HookRecord::tombstone(&hook));
+                tables.tombstones.insert(hook.id.0, &*tombstone)?;
+                self.cancel_lane(hook.id, CancelCause::HookDeleted)?;
+            }
+            Edit::TypePut(name, info) => {
+                tables
+                    .event_types
+                    .insert(name.as_str(), &*frame::encode(&*info))?;
+            }
+            Edit::TypeDeleted(name) => {
+                tables.event_types.remove(name.as_str())?;
+            }
+            Edit::TokenPut(token) => {
+                let record = frame::encode(&TokenRecord::from(&*token));
+                tables.tokens.insert(&token.hash[..], &*record)?;
+            }
+            Edit::PluginPut(membership) => {
+                let record = frame::encode(&*membership);
+                tables.plugins.insert(membership.name.as_str(), &*record)?;
+            }
+            Edit::PluginRemoved(name) => {
+                tables.plugins.remove(name.as_str())?;
+            }
+        }
+        Ok(Changed::Done)
+    }
+
+    /// Seals the hook's secrets anew; those that could not be read are kept as they lie.
+    pub(super) fn write_hook(&mut self, hook: &Hook, old: Option<HookRecord>) -> Result<(), Fault> {
+        let carried = match old {
+            Some(old) if hook.secrets_unreadable => HookRecord::carried(hook, old),
+            Some(_) | None => None,
+        };
+        let record = match carried {
+            Some(record) => record,
+            None => HookRecord::sealed(hook, self.seal)?,
+        };
+        self.tables
+            .hooks
+            .insert(hook.id.0, &*frame::encode(&record))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! Settling what attempts came to, as part of one transaction.
+
+use redb::ReadableTable;
+use whisperer_domain::attempt::Attempt;
+use whisperer_domain::delivery::{CancelCause, DeliveryState, Pin};
+use whisperer_domain::id::{HookId, Sequence};
+use whisperer_domain::port::{FeedItem, HookEffect, Settled, Settlement};
+
+use super::{Batch, FENCE};
+use crate::catalog_edit;
+use crate::follow;
+use crate::redb_store::fault::Fault;
+use crate::redb_store::frame;
+use crate::redb_store::record::{self, HookRecord, Row};
+use crate::redb_store::rows;
+
+impl Batch<'_, '_> {
+    /// One answer per item. A delivery whose record is damaged is out of reach for good: it is
+    /// reported, and answered as one that nothing can be done about, so that its neighbours in
+    /// the call are settled.
+    pub(in crate::redb_store) fn settle(
+        &mut self,
+        items: Vec<Settlement>,
+    ) -> Result<Vec<Settled>, Fault> {
+        items
+            .into_iter()
+            .map(|item| match self.settle_one(item) {
+                Err(fault @ Fault::Damaged { .. }) => {
+                    tracing::error!(%fault, "a delivery cannot be settled");
+                    Ok(Settled::Cancelled)
+                }
+                settled => settled,
+            })
+            .collect()
+    }
+
+    fn settle_one(&mut self, item: Settlement) -> Result<Settled, Fault> {
+        let hook = item.lease.hook;
+        if item.lease.fence != FENCE {
+            return Ok(Settled::Fenced);
+        }
+        let Some(mut row) = rows::delivery(&self.tables.deliveries, item.sequence)? else {
+            return Ok(Settled::Cancelled);
+        };
+        if row.delivery.hook != hook {
+            return Ok(Settled::Fenced);
+        }
+        if let Some(attempt) = &item.attempt
+            && self.is_settled(item.sequence, attempt)?
+        {
+            return Ok(Settled::Applied {
+                due: follow::due_of(&row.delivery),
+            });
+        }
+        let was_due = follow::due_of(&row.delivery);
+        let cancelled = self.cancellation_of(hook, item.sequence, &row);
+        let stays = was_due.is_none();
+        row.delivery.modified_at = self.now.max(row.delivery.created_at);
+        if let Some(state) = &cancelled {
+            row.delivery.state = state.clone();
+        } else if !stays {
+            row.delivery.state = follow::state_after(item.verdict, self.now);
+        }
+        if let Some(attempt) = item.attempt {
+            self.write_attempt(&mut row, attempt)?;
+        }
+        if let Some(pin) = item.pin {
+            self.write_pin(item.sequence, pin)?;
+        }
+        self.move_row(&row, was_due.map(|due| due.0))?;
+        if let Some(HookEffect::Gone { reason }) = item.effect {
+            self.gone(hook, reason)?;
+        }
+        if stays || cancelled.is_some() {
+            return Ok(Settled::Cancelled);
+        }
+        Ok(Settled::Applied {
+            due: follow::due_of(&row.delivery),
+        })
+    }
+
+    /// The state of a pending delivery that a cancellation at work covers but did not reach.
+    fn cancellation_of(
+        &self,
+        hook: HookId,
+        sequence: Sequence,
+        row: &Row,
+    ) -> Option<DeliveryState> {
+        follow::due_of(&row.delivery)?;
+        let cancellation = self.state.cancellation(hook, sequence)?;
+        Some(DeliveryState::Cancelled(cancellation.cause.clone()))
+    }
+
+    fn is_settled(&self, sequence: Sequence, attempt: &Attempt) -> Result<bool, Fault> {
+        let Some(bytes) = self.tables.attempts.get((sequence.0, attempt.number))? else {
+            return Ok(false);
+        };
+        let known = rows::attempt(sequence, attempt.number, bytes.value())?;
+        Ok(known.id == attempt.id)
+    }
+
+    /// Under its own number, or, if another attempt has that, under the next free one: two
+    /// tries at once, which both happened.
+    fn write_attempt(&mut self, row: &mut Row, mut attempt: Attempt) -> Result<(), Fault> {
+        let sequence = row.delivery.sequence;
+        let attempts = &mut self.tables.attempts;
+        if attempts.get((sequence.0, attempt.number))?.is_some() {
+            let last = attempts
+                .range((sequence.0, 0)..=(sequence.0, u32::MAX))?
+                .next_back()
+                .transpose()?;
+            let last = last.map_or(0, |(key, _)| key.value().1);
+            attempt.number = last.saturating_add(1);
+        }
+        attempts.insert((sequence.0, attempt.number), &*frame::encode(&attempt))?;
+        row.began(attempt.started_at);
+        follow::count(&mut row.delivery, &attempt);
+        self.state.counters.attempts_settled += 1;
+        Ok(())
+    }
+
+    /// The first pin holds for good.
+    fn write_pin(&mut self, sequence: Sequence, pin: Pin) -> Result<(), Fault> {
+        if self.tables.pins.get(sequence.0)?.is_none() {
+            self.tables
+                .pins
+                .insert(sequence.0, &*record::encode_pin(pin))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the delivery and puts it where it now stands in its lane.
+    fn move_row(&mut self, row: &Row, was_due: Option<u64>) -> Result<(), Fault> {
+        self.wrote = true;
+        let (hook, sequence) = (row.delivery.hook.0, row.delivery.sequence.0);
+        self.tables.deliveries.insert(sequence, &*row.encode())?;
+        if let Some(due) = was_due {
+            self.tables.pending.remove((hook, due, sequence))?;
+        }
+        if let Some(due) = follow::due_of(&row.delivery) {
+            self.tables.pending.insert((hook, due.0, sequence), ())?;
+        }
+        Ok(())
+    }
+
+    /// The receiver said 410: the hook is disabled and what it was owed is cancelled.
+    fn gone(&mut self, id: HookId, reason: String) -> Result<(), Fault> {
+        let old = match self.tables.hooks.get(id.0)? {
+            Some(bytes) => frame::decode::<HookRecord>("hooks", &id.0, bytes.value()).ok(),
+            None => None,
+        };
+        let catalog = std::sync::Arc::make_mut(&mut self.state.catalog);
+        let Some(hook) = catalog_edit::disable(catalog, id, reason, self.now) else {
+            return Ok(());
+        };
+        self.catalog_changed = true;
+        let revision = catalog.revision;
+        self.write_hook(&hook, old)?;
+        self.cancel_lane(id, CancelCause::Gone)?;
+        self.feed.push(FeedItem::Catalog(revision));
+        Ok(())
+    }
+}

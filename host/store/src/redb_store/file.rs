@@ -1,0 +1,275 @@
+//! The database file: made whole or not at all, opened only if it is ours.
+//!
+//! A file that is not ours, that is damaged or that a newer version wrote is refused and left as
+//! it is: it is first looked at read-only, and only a file that proved ours, or that redb must
+//! repair after a crash before anything can be read, is opened for writing. A new database is
+//! built under another name and then linked to its own: whoever finds a file under that name
+//! finds a whole database, and two first starts at once cannot replace each other's.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageError};
+use whisperer_domain::event_type::{EventTypeInfo, OMS_CATALOGUE};
+
+use super::fault::Fault;
+use super::record::Counters;
+use super::seal::{KeyId, Seal};
+use super::tables::{self, META, Tables};
+use super::{frame, rows};
+use crate::error::StoreError;
+
+const SCHEMA_VERSION: u32 = 1;
+const SENTINEL: &str = "whisperer store";
+const SENTINEL_KEY: &str = "what";
+const SCHEMA_KEY: &str = "schema";
+const KEY_ID_KEY: &str = "key";
+/// How a redb file begins.
+const MAGIC: &[u8] = b"redb";
+
+/// What is found at the path before anything is made or opened.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Nothing,
+    Database,
+}
+
+pub(super) fn look(path: &Path) -> Result<Found, StoreError> {
+    let failed = |source| StoreError::Io {
+        doing: "read the database",
+        path: path.to_owned(),
+        source,
+    };
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => return Err(failed(error)),
+    };
+    if metadata.is_dir() {
+        return Err(StoreError::Folder {
+            path: path.to_owned(),
+        });
+    }
+    if metadata.len() == 0 {
+        return Ok(Found::Nothing);
+    }
+    let mut head = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head))
+        .map_err(failed)?;
+    if head != MAGIC {
+        return Err(StoreError::Foreign {
+            path: path.to_owned(),
+            found: "it is no redb file".to_owned(),
+        });
+    }
+    Ok(Found::Database)
+}
+
+/// Makes the database with its first rows, under another name, then gives it its own. If
+/// somebody else was faster, theirs stays.
+pub(super) fn create(path: &Path, builder: &Builder, seal: &Seal) -> Result<(), StoreError> {
+    let temp = temp_beside(path)?;
+    let built = build(&temp, builder, seal).map_err(|source| StoreError::Database {
+        doing: "make",
+        path: path.to_owned(),
+        source,
+    });
+    let placed = built.and_then(|()| {
+        place(&temp, path).map_err(|source| StoreError::Io {
+            doing: "make the database",
+            path: path.to_owned(),
+            source,
+        })
+    });
+    // A leftover is garbage, not harm: its name is never used again.
+    let _ = fs::remove_file(&temp);
+    placed
+}
+
+fn build(
+    temp: &Path,
+    builder: &Builder,
+    seal: &Seal,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let database = builder.create(temp)?;
+    let txn = database.begin_write()?;
+    {
+        let mut tables = Tables::open(&txn)?;
+        let meta = &mut tables.meta;
+        meta.insert(SENTINEL_KEY, &*frame::encode(&SENTINEL))?;
+        meta.insert(SCHEMA_KEY, &*frame::encode(&SCHEMA_VERSION))?;
+        meta.insert(KEY_ID_KEY, &*frame::encode(&seal.key_id()))?;
+        meta.insert(rows::COUNTERS, &*frame::encode(&Counters::FIRST))?;
+        let info = frame::encode(&EventTypeInfo::default());
+        for name in OMS_CATALOGUE {
+            tables.event_types.insert(name, &*info)?;
+        }
+    }
+    txn.commit()?;
+    database.close()?;
+    Ok(())
+}
+
+fn place(temp: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(temp, path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => replace_empty(temp, path)?,
+        Err(error) => return Err(error),
+    }
+    sync_folder(path)
+}
+
+/// Takes the place of an empty file, if it still is empty: under its lock, so that of two who
+/// try only one does.
+fn replace_empty(temp: &Path, path: &Path) -> io::Result<()> {
+    let empty = File::open(path)?;
+    empty.try_lock()?;
+    if fs::metadata(path)?.len() == 0 {
+        fs::rename(temp, path)?;
+    }
+    Ok(())
+}
+
+/// Refuses what is not ours without touching it; answers whose key sealed its secrets. None: it
+/// must be repaired before it can be read.
+pub(super) fn inspect(path: &Path, builder: &Builder) -> Result<Option<KeyId>, StoreError> {
+    let opened = guarded(path, || builder.open_read_only(path))?;
+    let database = match opened {
+        Ok(database) => database,
+        Err(DatabaseError::RepairAborted) => return Ok(None),
+        Err(error) => return Err(refusal(path, error)),
+    };
+    guarded(path, || {
+        let txn = database
+            .begin_read()
+            .map_err(|error| damage(path, &error.into()))?;
+        check(path, &txn).map(Some)
+    })?
+}
+
+/// Opens for writing a file that [`inspect`] let through, and looks again.
+pub(super) fn open(path: &Path, builder: &Builder) -> Result<(Database, KeyId), StoreError> {
+    let database = guarded(path, || builder.open(path))?.map_err(|error| refusal(path, error))?;
+    let key_id = guarded(path, || {
+        let txn = database
+            .begin_read()
+            .map_err(|error| damage(path, &error.into()))?;
+        check(path, &txn)
+    })??;
+    Ok((database, key_id))
+}
+
+fn check(path: &Path, txn: &ReadTransaction) -> Result<KeyId, StoreError> {
+    let damage = |fault: Fault| damage(path, &fault);
+    let foreign = |found: &str| StoreError::Foreign {
+        path: path.to_owned(),
+        found: found.to_owned(),
+    };
+    if !tables::has_table(txn, &META).map_err(damage)? {
+        return Err(foreign("it is the redb file of another program"));
+    }
+    let Ok(meta) = txn.open_table(META) else {
+        return Err(foreign("it is the redb file of another program"));
+    };
+    let read = |key: &'static str| meta.get(key).map_err(|error| damage(error.into()));
+    let Some(sentinel) = read(SENTINEL_KEY)? else {
+        return Err(foreign("it is the redb file of another program"));
+    };
+    let sentinel: &str = frame::decode("meta", &SENTINEL_KEY, sentinel.value()).map_err(damage)?;
+    if sentinel != SENTINEL {
+        return Err(foreign("it is the redb file of another program"));
+    }
+    let missing = |key: &'static str| damage(frame::damaged("meta", &key, "is missing"));
+    let schema = read(SCHEMA_KEY)?.ok_or_else(|| missing(SCHEMA_KEY))?;
+    let schema: u32 = frame::decode("meta", &SCHEMA_KEY, schema.value()).map_err(damage)?;
+    if schema != SCHEMA_VERSION {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found: schema,
+            known: SCHEMA_VERSION,
+        });
+    }
+    let key_id = read(KEY_ID_KEY)?.ok_or_else(|| missing(KEY_ID_KEY))?;
+    frame::decode("meta", &KEY_ID_KEY, key_id.value()).map_err(damage)
+}
+
+/// redb may panic over a file that somebody altered: that is damage too.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> T) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| StoreError::Damaged {
+        path: path.to_owned(),
+        what: "redb broke off over it".to_owned(),
+    })
+}
+
+fn damage(path: &Path, fault: &Fault) -> StoreError {
+    let what = match fault {
+        Fault::Database(source) => source.to_string(),
+        Fault::Damaged { .. } | Fault::Random(_) | Fault::Absent => fault.to_string(),
+    };
+    StoreError::Damaged {
+        path: path.to_owned(),
+        what,
+    }
+}
+
+fn refusal(path: &Path, error: DatabaseError) -> StoreError {
+    let path = path.to_owned();
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            StoreError::Locked { path }
+        }
+        DatabaseError::UpgradeRequired(version) => StoreError::Foreign {
+            path,
+            found: format!("it has the format {version} of another redb"),
+        },
+        DatabaseError::Storage(StorageError::Corrupted(what)) => StoreError::Damaged { path, what },
+        DatabaseError::Storage(StorageError::Io(error))
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            StoreError::Damaged {
+                path,
+                what: error.to_string(),
+            }
+        }
+        DatabaseError::Storage(StorageError::Io(source)) => StoreError::Io {
+            doing: "open the database",
+            path,
+            source,
+        },
+        // redb's enum may grow: what it adds is at least reported.
+        other => StoreError::Database {
+            doing: "open",
+            path,
+            source: Box::new(other),
+        },
+    }
+}
+
+/// A name that nobody else uses, in the same folder.
+pub(super) fn temp_beside(path: &Path) -> Result<PathBuf, StoreError> {
+    let chance = getrandom::u64().map_err(StoreError::Random)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{chance:016x}.creating"));
+    Ok(path.with_file_name(name))
+}
+
+/// Makes a new name in a folder durable.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            Some(_) | None => Path::new("."),
+        };
+        File::open(folder)?.sync_all()?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! Reading deliveries at one moment: a read transaction, the catalog that is no newer than it,
+//! and the events that were read already (those with many hooks come many times).
+
+mod page;
+mod take;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use whisperer_domain::attempt::Attempt;
+use whisperer_domain::catalog::CatalogSnapshot;
+use whisperer_domain::delivery::{Delivery, DeliveryState};
+use whisperer_domain::event::Event;
+use whisperer_domain::hook::Hook;
+use whisperer_domain::id::{EventKey, HookId, Sequence};
+use whisperer_domain::port::{Attempted, DeliveryView, Scope};
+
+use super::fault::Fault;
+use super::record::{HookRecord, Row};
+use super::shared::Shared;
+use super::tables::Views;
+use super::{frame, rows};
+use crate::follow;
+
+/// The most attempts that one look at a delivery reads.
+const ATTEMPTS_MAX: usize = 1000;
+
+pub(super) struct Reading<'a> {
+    views: Views,
+    catalog: Arc<CatalogSnapshot>,
+    shared: &'a Shared,
+    events: HashMap<EventKey, Arc<Event>>,
+    /// Hooks that are gone, as their tombstones show them.
+    tombstones: HashMap<HookId, Option<Arc<Hook>>>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn begin(shared: &'a Shared) -> Result<Self, Fault> {
+        // In this order: a hook that the catalog misses has its tombstone in the transaction.
+        let catalog = shared.catalog.load_full();
+        Ok(Self {
+            views: Views::open(&shared.begin_read()?)?,
+            catalog,
+            shared,
+            events: HashMap::new(),
+            tombstones: HashMap::new(),
+        })
+    }
+
+    /// Hooks that exist and have something pending.
+    pub(super) fn lanes(&self, after: Option<HookId>, want: usize) -> Result<Vec<HookId>, Fault> {
+        let mut found = Vec::new();
+        let mut after = after;
+        // Lanes of deleted hooks are on their way out; there may be many at a time.
+        while found.len() < want {
+            let lanes = lanes(&self.views, after, want - found.len())?;
+            let Some(last) = lanes.last() else { break };
+            after = Some(*last);
+            found.extend(
+                lanes
+                    .into_iter()
+                    .filter(|hook| self.catalog.hooks.contains_key(hook)),
+            );
+        }
+        Ok(found)
+    }
+
+    pub(super) fn find(
+        &mut self,
+        sequence: Sequence,
+        scope: &Scope,
+    ) -> Result<Option<Attempted>, Fault> {
+        let Some(row) = self.row(sequence)? else {
+            return Ok(None);
+        };
+        if !self.is_visible(row.delivery.hook, scope)? {
+            return Ok(None);
+        }
+        let view = self.view(row)?;
+        let attempts = self
+            .views
+            .attempts
+            .range((sequence.0, 0)..=(sequence.0, u32::MAX))?
+            .take(ATTEMPTS_MAX)
+            .map(|row| {
+                let (key, bytes) = row?;
+                rows::attempt(sequence, key.value().1, bytes.value())
+            })
+            .collect::<Result<Vec<_>, Fault>>()?;
+        let pin = rows::pin(&self.views.pins, sequence)?.map(Arc::new);
+        Ok(Some(Attempted {
+            view,
+            attempts,
+            pin,
+        }))
+    }
+
+    /// A delivery as it stands, cancellations that did not reach it yet included.
+    fn row(&self, sequence: Sequence) -> Result<Option<Row>, Fault> {
+        let row = rows::delivery(&self.views.deliveries, sequence)?;
+        row.map(|row| self.overlaid(row)).transpose()
+    }
+
+    fn overlaid(&self, mut row: Row) -> Result<Row, Fault> {
+        let delivery = &mut row.delivery;
+        if follow::due_of(delivery).is_some()
+            && let Some(cancellation) =
+                rows::cancellation(&self.views.cancellations, delivery.hook, delivery.sequence)?
+        {
+            delivery.state = DeliveryState::Cancelled(cancellation.cause);
+            delivery.modified_at = cancellation.at.max(delivery.created_at);
+        }
+        Ok(row)
+    }
+
+    fn event(&mut self, key: EventKey) -> Result<Arc<Event>, Fault> {
+        if let Some(event) = self.events.get(&key) {
+            return Ok(Arc::clone(event));
+        }
+        let event = Arc::new(rows::event(&self.views.events, key)?);
+        self.events.insert(key, Arc::clone(&event));
+        Ok(event)
+    }
+
+    fn view(&mut self, row: Row) -> Result<DeliveryView, Fault> {
+        Ok(DeliveryView {
+            event: self.event(row.delivery.event)?,
+            last_attempt: self.last_attempt(&row.delivery)?,
+            hook: self.tombstone(row.delivery.hook)?,
+            attempted_at: row.attempted_at,
+            delivery: row.delivery,
+        })
+    }
+
+    fn last_attempt(&self, delivery: &Delivery) -> Result<Option<Attempt>, Fault> {
+        let sequence = delivery.sequence;
+        if delivery.attempts == 0 {
+            return Ok(None);
+        }
+        let mut attempts = self
+            .views
+            .attempts
+            .range((sequence.0, 0)..=(sequence.0, u32::MAX))?;
+        match attempts.next_back().transpose()? {
+            Some((key, bytes)) => rows::attempt(sequence, key.value().1, bytes.value()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn is_visible(&mut self, hook: HookId, scope: &Scope) -> Result<bool, Fault> {
+        let owner = match scope {
+            Scope::All => return Ok(true),
+            Scope::Of(owner) => owner,
+        };
+        if let Some(hook) = self.catalog.hooks.get(&hook) {
+            return Ok(hook.owner == *owner);
+        }
+        let tombstone = self.tombstone(hook)?;
+        Ok(tombstone.is_some_and(|hook| hook.owner == *owner))
+    }
+
+    /// None for a hook that exists.
+    fn tombstone(&mut self, id: HookId) -> Result<Option<Arc<Hook>>, Fault> {
+        if self.catalog.hooks.contains_key(&id) {
+            return Ok(None);
+        }
+        if let Some(hook) = self.tombstones.get(&id) {
+            return Ok(hook.clone());
+        }
+        let hook = match self.views.tombstones.get(id.0)? {
+            Some(bytes) => {
+                let record: HookRecord = frame::decode("tombstones", &id.0, bytes.value())?;
+                let hook = record.into_hook("tombstones", id, &self.shared.seal)?;
+                Some(Arc::new(hook))
+            }
+            None => None,
+        };
+        self.tombstones.insert(id, hook.clone());
+        Ok(hook)
+    }
+}
+
+/// Hooks that have rows in the index of pending deliveries, in order: it skips from each to the
+/// next, so that a long lane costs what a short one does.
+pub(super) fn lanes(
+    views: &Views,
+    after: Option<HookId>,
+    want: usize,
+) -> Result<Vec<HookId>, Fault> {
+    let mut lanes = Vec::new();
+    let mut next = match after {
+        Some(hook) => hook.0.checked_add(1),
+        None => Some(0),
+    };
+    while let Some(from) = next
+        && lanes.len() < want
+    {
+        let Some(row) = views.pending.range((from, 0, 0)..)?.next() else {
+            break;
+        };
+        let (hook, _, _) = row?.0.value();
+        lanes.push(HookId(hook));
+        next = hook.checked_add(1);
+    }
+    Ok(lanes)
+}

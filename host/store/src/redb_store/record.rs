@@ -1,0 +1,266 @@
+//! What is stored, and the one place where it is turned from and into the domain's words.
+//!
+//! Structs are our own, so that a change of the domain is no change of the file; the small data
+//! enums of the domain that are made to be serialised stand in them as they are. Postcard knows
+//! variants by their position: `format` pins the bytes of each, so that a reordering there fails
+//! a test here instead of misreading files.
+
+#[cfg(test)]
+mod format;
+mod hook;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use whisperer_domain::catalog::Token;
+use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Pin};
+use whisperer_domain::envelope::Envelope;
+use whisperer_domain::event::Event;
+use whisperer_domain::event_type::EventType;
+use whisperer_domain::header::HeaderOp;
+use whisperer_domain::id::{DeliveryUuid, Digest, EventId, EventKey, HookId, Owner, Sequence};
+use whisperer_domain::plugin::PluginName;
+use whisperer_domain::time::Timestamp;
+
+use super::fault::Fault;
+use super::frame;
+
+pub(super) use hook::HookRecord;
+
+/// How many attempts' times a delivery lists; retries by hand can make more.
+const ATTEMPTED_AT_MAX: usize = 128;
+
+/// The payload follows as the record's tail: it is never copied through a serialiser.
+#[derive(Serialize, Deserialize)]
+struct EventHead {
+    id: EventId,
+    event_type: EventType,
+    occurred_at: Timestamp,
+    accepted_at: Timestamp,
+    object_id: Option<String>,
+    content_type: String,
+}
+
+pub(super) fn encode_event(event: &Event) -> Vec<u8> {
+    let head = EventHead {
+        id: event.id.clone(),
+        event_type: event.event_type.clone(),
+        occurred_at: event.occurred_at,
+        accepted_at: event.accepted_at,
+        object_id: event.object_id.clone(),
+        content_type: event.content_type.clone(),
+    };
+    frame::encode_with_tail(&head, &event.payload)
+}
+
+pub(super) fn decode_event(key: EventKey, bytes: &[u8]) -> Result<Event, Fault> {
+    let (head, payload): (EventHead, _) = frame::decode_with_tail("events", &key.0, bytes)?;
+    Ok(Event {
+        key,
+        id: head.id,
+        event_type: head.event_type,
+        occurred_at: head.occurred_at,
+        accepted_at: head.accepted_at,
+        object_id: head.object_id,
+        content_type: head.content_type,
+        payload: Bytes::copy_from_slice(payload),
+    })
+}
+
+/// What an event's id was given to.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct EventIdRecord {
+    pub(super) event: EventKey,
+    pub(super) fingerprint: [u8; 32],
+    pub(super) deliveries: u64,
+}
+
+/// What an idempotency key was used for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct IdempotencyRecord {
+    pub(super) used_at: Timestamp,
+    pub(super) fingerprint: [u8; 32],
+    pub(super) id: EventId,
+    pub(super) deliveries: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeliveryRecord {
+    uuid: Uuid,
+    hook: HookId,
+    event: EventKey,
+    event_type: EventType,
+    created_at: Timestamp,
+    modified_at: Timestamp,
+    attempts: u32,
+    attempted_at: Vec<Timestamp>,
+    state: DeliveryState,
+    last_status: Option<u16>,
+}
+
+/// A delivery with what only lists of it show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) delivery: Delivery,
+    /// When its attempts began, oldest first, as far as [`ATTEMPTED_AT_MAX`] goes.
+    pub(super) attempted_at: Vec<Timestamp>,
+}
+
+impl Row {
+    pub(super) fn began(&mut self, at: Timestamp) {
+        if self.attempted_at.len() >= ATTEMPTED_AT_MAX {
+            self.attempted_at.remove(0);
+        }
+        self.attempted_at.push(at);
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let delivery = &self.delivery;
+        frame::encode(&DeliveryRecord {
+            uuid: delivery.uuid.0,
+            hook: delivery.hook,
+            event: delivery.event,
+            event_type: delivery.event_type.clone(),
+            created_at: delivery.created_at,
+            modified_at: delivery.modified_at,
+            attempts: delivery.attempts,
+            attempted_at: self.attempted_at.clone(),
+            state: delivery.state.clone(),
+            last_status: delivery.last_status,
+        })
+    }
+
+    pub(super) fn decode(sequence: Sequence, bytes: &[u8]) -> Result<Self, Fault> {
+        let record: DeliveryRecord = frame::decode("deliveries", &sequence.0, bytes)?;
+        Ok(Self {
+            delivery: Delivery {
+                sequence,
+                uuid: DeliveryUuid(record.uuid),
+                hook: record.hook,
+                event: record.event,
+                event_type: record.event_type,
+                created_at: record.created_at,
+                modified_at: record.modified_at,
+                attempts: record.attempts,
+                state: record.state,
+                last_status: record.last_status,
+            },
+            attempted_at: record.attempted_at,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+enum PinRecord {
+    Unchanged {
+        envelope: Envelope,
+        digests: Vec<(PluginName, Digest)>,
+    },
+    /// The body is the record's tail.
+    Made {
+        content_type: String,
+        header_ops: Vec<HeaderOp>,
+        digests: Vec<(PluginName, Digest)>,
+    },
+}
+
+pub(super) fn encode_pin(pin: Pin) -> Vec<u8> {
+    match pin {
+        Pin::Unchanged { envelope, digests } => {
+            frame::encode(&PinRecord::Unchanged { envelope, digests })
+        }
+        Pin::Made {
+            body,
+            content_type,
+            header_ops,
+            digests,
+        } => {
+            let record = PinRecord::Made {
+                content_type,
+                header_ops,
+                digests,
+            };
+            frame::encode_with_tail(&record, &body)
+        }
+    }
+}
+
+pub(super) fn decode_pin(sequence: Sequence, bytes: &[u8]) -> Result<Pin, Fault> {
+    let (record, tail) = frame::decode_with_tail("pins", &sequence.0, bytes)?;
+    Ok(match record {
+        PinRecord::Unchanged { envelope, digests } => Pin::Unchanged { envelope, digests },
+        PinRecord::Made {
+            content_type,
+            header_ops,
+            digests,
+        } => Pin::Made {
+            body: Bytes::copy_from_slice(tail),
+            content_type,
+            header_ops,
+            digests,
+        },
+    })
+}
+
+/// Everything pending of a hook below a sequence is to be cancelled, in steps; who reads a
+/// delivery that is not reached yet sees it as cancelled already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Cancellation {
+    pub(super) cause: CancelCause,
+    pub(super) at: Timestamp,
+    /// Due and sequence of the last lane row that was examined.
+    pub(super) cursor: Option<(u64, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct TokenRecord {
+    owner: Owner,
+    admin: bool,
+    created_at: Timestamp,
+}
+
+impl From<&Token> for TokenRecord {
+    fn from(token: &Token) -> Self {
+        Self {
+            owner: token.owner.clone(),
+            admin: token.admin,
+            created_at: token.created_at,
+        }
+    }
+}
+
+impl TokenRecord {
+    pub(super) fn into_token(self, hash: [u8; 32]) -> Token {
+        Token {
+            hash,
+            owner: self.owner,
+            admin: self.admin,
+            created_at: self.created_at,
+        }
+    }
+}
+
+/// The store's counters: the next of each number, and what was done so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counters {
+    pub(super) sequence: u64,
+    pub(super) event: u64,
+    pub(super) hook: u64,
+    pub(super) revision: u64,
+    /// The latest time that anything was accepted at: none comes before it.
+    pub(super) accepted_at: Timestamp,
+    pub(super) events_accepted: u64,
+    pub(super) attempts_settled: u64,
+}
+
+impl Counters {
+    pub(super) const FIRST: Self = Self {
+        sequence: 1,
+        event: 1,
+        hook: 1,
+        revision: 1,
+        accepted_at: Timestamp(0),
+        events_accepted: 0,
+        attempts_settled: 0,
+    };
+}

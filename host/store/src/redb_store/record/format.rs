@@ -1,0 +1,180 @@
+//! The bytes of what is stored, pinned.
+//!
+//! Files outlive builds. If a test here fails, a type that stands in records changed its shape:
+//! keep the old shape (append variants at the end, give records a new version), do not change
+//! the expected bytes.
+
+use serde::Serialize;
+use whisperer_domain::delivery::{CancelCause, DeadCause, DeliveryState, Waiting};
+use whisperer_domain::envelope::Envelope;
+use whisperer_domain::event_type::{EventPattern, EventType};
+use whisperer_domain::header::HeaderOp;
+use whisperer_domain::outcome::{Outcome, UnreachableCause};
+use whisperer_domain::plugin::{PluginFailure, PluginName};
+use whisperer_domain::schedule::RetryConfig;
+use whisperer_domain::sign::SignatureForm;
+use whisperer_domain::time::Timestamp;
+
+fn hex<T: Serialize>(value: &T) -> String {
+    let bytes = postcard::to_extend(value, Vec::new()).unwrap();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn all<T: Serialize>(values: &[T]) -> Vec<String> {
+    values.iter().map(hex).collect()
+}
+
+fn plugin() -> PluginName {
+    PluginName::parse("p").unwrap()
+}
+
+fn text() -> String {
+    "t".to_owned()
+}
+
+#[test]
+fn delivery_states_keep_their_bytes() {
+    let states = [
+        DeliveryState::Pending {
+            due: Timestamp(300),
+            waiting_for: Some(Waiting::RetryAfter),
+        },
+        DeliveryState::Delivered,
+        DeliveryState::Discarded {
+            plugin: plugin(),
+            code: text(),
+            message: text(),
+        },
+        DeliveryState::Dead(DeadCause::Exhausted),
+        DeliveryState::Dead(DeadCause::Expired),
+        DeliveryState::Dead(DeadCause::Plugin {
+            plugin: plugin(),
+            code: text(),
+            message: text(),
+        }),
+        DeliveryState::Dead(DeadCause::Unsendable(text())),
+        DeliveryState::Cancelled(CancelCause::HookDeleted),
+        DeliveryState::Cancelled(CancelCause::Gone),
+    ];
+    let bytes = [
+        "00ac020104",
+        "01",
+        "02017001740174",
+        "0300",
+        "0301",
+        "0302017001740174",
+        "03030174",
+        "0400",
+        "0401",
+    ];
+    assert_eq!(all(&states), bytes);
+    let waiting = [
+        Waiting::PluginMissing(plugin()),
+        Waiting::PluginNotReady(plugin()),
+        Waiting::PluginQuarantined(plugin()),
+        Waiting::SecretUnreadable,
+        Waiting::RetryAfter,
+    ];
+    assert_eq!(all(&waiting), ["000170", "010170", "020170", "03", "04"]);
+}
+
+#[test]
+fn outcomes_keep_their_bytes() {
+    let outcomes = [
+        Outcome::Delivered { status: 200 },
+        Outcome::Refused {
+            status: 503,
+            retry_after_secs: Some(9),
+        },
+        Outcome::Unreachable {
+            cause: UnreachableCause::Protocol,
+            message: text(),
+        },
+        Outcome::TimedOut {
+            while_doing: text(),
+        },
+        Outcome::Blocked { message: text() },
+        Outcome::PluginFailed {
+            plugin: plugin(),
+            kind: PluginFailure::Failed,
+            code: text(),
+            message: text(),
+        },
+        Outcome::Discarded {
+            plugin: plugin(),
+            code: text(),
+            message: text(),
+        },
+        Outcome::Internal { message: text() },
+    ];
+    let bytes = [
+        "00c801",
+        "01f7030109",
+        "02040174",
+        "030174",
+        "040174",
+        "0501700b01740174",
+        "06017001740174",
+        "070174",
+    ];
+    assert_eq!(all(&outcomes), bytes);
+}
+
+#[test]
+fn what_hooks_and_pins_hold_keeps_its_bytes() {
+    let retries = [
+        RetryConfig::Fixed { seconds: 5 },
+        RetryConfig::Linear {
+            base: 5,
+            limit: Some(9),
+        },
+        RetryConfig::Exponential {
+            base: 2,
+            factor: 3,
+            limit: None,
+        },
+        RetryConfig::Random {
+            min_value: 1,
+            max_value: 2,
+        },
+        RetryConfig::Schedule {
+            seconds: vec![1, 2],
+        },
+    ];
+    assert_eq!(
+        all(&retries),
+        ["0005", "01050109", "02020300", "030102", "04020102"]
+    );
+    let patterns = [
+        EventPattern::All,
+        EventPattern::parse("a.*").unwrap(),
+        EventPattern::Exact(EventType::parse("a").unwrap()),
+    ];
+    assert_eq!(all(&patterns), ["00", "010161", "020161"]);
+    let envelopes = [
+        Envelope::Whisperer,
+        Envelope::Standard,
+        Envelope::CloudEvents,
+        Envelope::Bare,
+    ];
+    assert_eq!(all(&envelopes), ["00", "01", "02", "03"]);
+    let forms = [
+        SignatureForm::Whisperer,
+        SignatureForm::Standard,
+        SignatureForm::Github,
+    ];
+    assert_eq!(all(&forms), ["00", "01", "02"]);
+    let (name, value) = (text(), text());
+    let ops = [
+        HeaderOp::Set {
+            name: name.clone(),
+            value: value.clone(),
+        },
+        HeaderOp::Append {
+            name: name.clone(),
+            value,
+        },
+        HeaderOp::Remove { name },
+    ];
+    assert_eq!(all(&ops), ["0001740174", "0101740174", "020174"]);
+}

@@ -1,0 +1,260 @@
+//! A hook as it is stored: everything in clear but its secrets, which are sealed as one text.
+//!
+//! One text, because they are used together or not at all: a hook whose secrets do not open
+//! holds its deliveries back (`secrets_unreadable`), it never sends with half of them. Names of
+//! headers and plugins stay in clear; their values and configs stand in the sealed text in the
+//! same order.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use whisperer_domain::envelope::Envelope;
+use whisperer_domain::event_type::EventPattern;
+use whisperer_domain::hook::{BasicAuth, ChainLink, Hook, HookStatus, OnPluginError, PluginChoice};
+use whisperer_domain::id::{HookId, Owner};
+use whisperer_domain::plugin::PluginName;
+use whisperer_domain::schedule::RetryConfig;
+use whisperer_domain::secret::{MASK, Secret};
+use whisperer_domain::sign::SignatureForm;
+use whisperer_domain::target_url::TargetUrl;
+use whisperer_domain::time::Timestamp;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::redb_store::fault::Fault;
+use crate::redb_store::frame;
+use crate::redb_store::seal::{Seal, Sealed};
+
+#[derive(Serialize, Deserialize)]
+pub(in crate::redb_store) struct HookRecord {
+    owner: Owner,
+    target: String,
+    subscription: EventPattern,
+    retry: RetryConfig,
+    max_attempts: Option<u32>,
+    max_age_ms: u64,
+    header_names: Option<Vec<String>>,
+    status: StatusRecord,
+    config: String,
+    username: Option<String>,
+    chain: Option<Vec<PluginName>>,
+    on_plugin_error: OnPluginErrorRecord,
+    envelope: Envelope,
+    signatures: Vec<SignatureForm>,
+    timeout_ms: u64,
+    max_in_flight: u16,
+    created_at: Timestamp,
+    modified_at: Timestamp,
+    revision: u64,
+    /// None: it is a tombstone.
+    sealed: Option<Sealed>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StatusRecord {
+    Active,
+    Inactive,
+    Disabled { reason: String, since: Timestamp },
+}
+
+#[derive(Serialize, Deserialize)]
+enum OnPluginErrorRecord {
+    Retry,
+    Dead,
+    Send,
+}
+
+/// The text that is sealed. Wiped when dropped.
+#[derive(Default, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+struct SecretsRecord {
+    secret_key: Option<String>,
+    password: Option<String>,
+    header_values: Vec<String>,
+    chain_configs: Vec<String>,
+}
+
+impl HookRecord {
+    pub(in crate::redb_store) fn sealed(hook: &Hook, seal: &Seal) -> Result<Self, Fault> {
+        let plain = Zeroizing::new(frame::encode(&SecretsRecord::of(hook)));
+        let sealed = seal.seal(&belongs_to(&hook.owner, hook.id), &plain)?;
+        Ok(Self::with(hook, Some(sealed)))
+    }
+
+    /// What stays of a deleted hook.
+    pub(in crate::redb_store) fn tombstone(hook: &Hook) -> Self {
+        Self::with(hook, None)
+    }
+
+    /// A changed hook whose secrets could not be read, and so could not be changed either,
+    /// keeps them as they lie in `old`, if it still has the same ones. For the day when the
+    /// right key is back.
+    pub(in crate::redb_store) fn carried(hook: &Hook, old: Self) -> Option<Self> {
+        let new = Self::with(hook, old.sealed);
+        let same = new.owner == old.owner
+            && new.header_names == old.header_names
+            && new.chain == old.chain
+            && new.username == old.username;
+        same.then_some(new)
+    }
+
+    fn with(hook: &Hook, sealed: Option<Sealed>) -> Self {
+        let header_names = hook.additional_headers.as_ref();
+        Self {
+            owner: hook.owner.clone(),
+            target: hook.target.as_str().to_owned(),
+            subscription: hook.subscription.clone(),
+            retry: hook.retry.clone(),
+            max_attempts: hook.max_attempts,
+            max_age_ms: millis(hook.max_age),
+            header_names: header_names
+                .map(|headers| headers.iter().map(|(name, _)| name.clone()).collect()),
+            status: match &hook.status {
+                HookStatus::Active => StatusRecord::Active,
+                HookStatus::Inactive => StatusRecord::Inactive,
+                HookStatus::Disabled { reason, since } => StatusRecord::Disabled {
+                    reason: reason.clone(),
+                    since: *since,
+                },
+            },
+            config: hook.config.clone(),
+            username: hook.auth.as_ref().map(|auth| auth.username.clone()),
+            chain: match &hook.plugins {
+                PluginChoice::ByPattern => None,
+                PluginChoice::Chain(links) => {
+                    Some(links.iter().map(|link| link.name.clone()).collect())
+                }
+            },
+            on_plugin_error: match hook.on_plugin_error {
+                OnPluginError::Retry => OnPluginErrorRecord::Retry,
+                OnPluginError::Dead => OnPluginErrorRecord::Dead,
+                OnPluginError::Send => OnPluginErrorRecord::Send,
+            },
+            envelope: hook.envelope,
+            signatures: hook.signatures.clone(),
+            timeout_ms: millis(hook.timeout),
+            max_in_flight: hook.max_in_flight,
+            created_at: hook.created_at,
+            modified_at: hook.modified_at,
+            revision: hook.revision,
+            sealed,
+        }
+    }
+
+    /// The hook with its secrets; masked, and marked, where they do not open. Tombstones are
+    /// masked and not marked.
+    pub(in crate::redb_store) fn into_hook(
+        self,
+        table: &'static str,
+        id: HookId,
+        seal: &Seal,
+    ) -> Result<Hook, Fault> {
+        let target = TargetUrl::parse(&self.target)
+            .map_err(|what| frame::damaged(table, &id.0, &format!("has a bad target: {what}")))?;
+        let is_tombstone = self.sealed.is_none();
+        let secrets = self.secrets(id, seal);
+        let secrets_unreadable = secrets.is_none() && !is_tombstone;
+        let secrets = secrets.unwrap_or_else(|| self.masked());
+        Ok(Hook {
+            id,
+            target,
+            additional_headers: self
+                .header_names
+                .map(|names| paired(names, &secrets.header_values).collect()),
+            secret_key: secrets.secret_key.clone().map(Secret::new),
+            status: match self.status {
+                StatusRecord::Active => HookStatus::Active,
+                StatusRecord::Inactive => HookStatus::Inactive,
+                StatusRecord::Disabled { reason, since } => HookStatus::Disabled { reason, since },
+            },
+            auth: self.username.map(|username| BasicAuth {
+                username,
+                password: Secret::new(secrets.password.clone().unwrap_or_default()),
+            }),
+            plugins: self.chain.map_or(PluginChoice::ByPattern, |names| {
+                let links = paired(names, &secrets.chain_configs);
+                PluginChoice::Chain(
+                    links
+                        .map(|(name, config)| ChainLink { name, config })
+                        .collect(),
+                )
+            }),
+            on_plugin_error: match self.on_plugin_error {
+                OnPluginErrorRecord::Retry => OnPluginError::Retry,
+                OnPluginErrorRecord::Dead => OnPluginError::Dead,
+                OnPluginErrorRecord::Send => OnPluginError::Send,
+            },
+            owner: self.owner,
+            subscription: self.subscription,
+            retry: self.retry,
+            max_attempts: self.max_attempts,
+            max_age: Duration::from_millis(self.max_age_ms),
+            config: self.config,
+            envelope: self.envelope,
+            signatures: self.signatures,
+            timeout: Duration::from_millis(self.timeout_ms),
+            max_in_flight: self.max_in_flight,
+            created_at: self.created_at,
+            modified_at: self.modified_at,
+            revision: self.revision,
+            secrets_unreadable,
+        })
+    }
+
+    /// None unless they open and belong to this record's names.
+    fn secrets(&self, id: HookId, seal: &Seal) -> Option<SecretsRecord> {
+        let plain = seal.open(&belongs_to(&self.owner, id), self.sealed.as_ref()?)?;
+        let secrets: SecretsRecord = frame::decode("hooks", &id.0, &plain).ok()?;
+        let headers = self.header_names.as_ref().map_or(0, Vec::len);
+        let links = self.chain.as_ref().map_or(0, Vec::len);
+        let fits = secrets.header_values.len() == headers && secrets.chain_configs.len() == links;
+        fits.then_some(secrets)
+    }
+
+    fn masked(&self) -> SecretsRecord {
+        let masks = |count: usize| vec![MASK.to_owned(); count];
+        SecretsRecord {
+            secret_key: None,
+            password: self.username.as_ref().map(|_| MASK.to_owned()),
+            header_values: masks(self.header_names.as_ref().map_or(0, Vec::len)),
+            // Not the mask: readers take a config for JSON.
+            chain_configs: vec!["{}".to_owned(); self.chain.as_ref().map_or(0, Vec::len)],
+        }
+    }
+}
+
+impl SecretsRecord {
+    fn of(hook: &Hook) -> Self {
+        let text = |secret: &Secret| secret.expose().to_owned();
+        Self {
+            secret_key: hook.secret_key.as_ref().map(text),
+            password: hook.auth.as_ref().map(|auth| text(&auth.password)),
+            header_values: hook
+                .additional_headers
+                .iter()
+                .flatten()
+                .map(|(_, value)| text(value))
+                .collect(),
+            chain_configs: match &hook.plugins {
+                PluginChoice::ByPattern => Vec::new(),
+                PluginChoice::Chain(links) => links.iter().map(|link| text(&link.config)).collect(),
+            },
+        }
+    }
+}
+
+fn paired<N>(names: Vec<N>, values: &[String]) -> impl Iterator<Item = (N, Secret)> {
+    names
+        .into_iter()
+        .zip(values)
+        .map(|(name, value)| (name, Secret::new(value.clone())))
+}
+
+fn belongs_to(owner: &Owner, id: HookId) -> Vec<u8> {
+    let mut text = b"whisperer hook secrets\0".to_vec();
+    text.extend_from_slice(&id.0.to_be_bytes());
+    text.extend_from_slice(owner.as_str().as_bytes());
+    text
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

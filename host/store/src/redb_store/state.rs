@@ -1,0 +1,115 @@
+//! What the writer knows between transactions: counters, catalog, cancellations at work. It is
+//! read from the file at each opening; a transaction works on a copy, which takes its place
+//! once the commit is on disk.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use redb::{ReadTransaction, ReadableTable};
+use whisperer_domain::catalog::{CatalogSnapshot, Revision};
+use whisperer_domain::event_type::{EventType, EventTypeInfo};
+use whisperer_domain::id::{HookId, Sequence};
+use whisperer_domain::plugin::{Membership, PluginName};
+
+use super::fault::Fault;
+use super::record::{Cancellation, Counters, HookRecord, TokenRecord};
+use super::seal::Seal;
+use super::tables::{CANCELLATIONS, EVENT_TYPES, HOOKS, META, PLUGINS, TOKENS};
+use super::{frame, rows};
+
+#[derive(Clone)]
+pub(super) struct State {
+    pub(super) counters: Counters,
+    pub(super) catalog: Arc<CatalogSnapshot>,
+    /// By hook and the sequence below which they cancel.
+    pub(super) cancellations: BTreeMap<(HookId, Sequence), Cancellation>,
+}
+
+impl State {
+    pub(super) fn load(txn: &ReadTransaction, seal: &Seal) -> Result<Self, Fault> {
+        let counters = rows::counters(&txn.open_table(META)?)?;
+        let mut catalog = CatalogSnapshot::default();
+        catalog.revision = Revision(counters.revision);
+        load_hooks(txn, seal, &mut catalog)?;
+        load_entries(txn, &mut catalog)?;
+        catalog.index();
+        let mut cancellations = BTreeMap::new();
+        for row in txn.open_table(CANCELLATIONS)?.iter()? {
+            let (key, bytes) = row?;
+            let (hook, below) = key.value();
+            let place = format_args!("{hook}, {below}");
+            let cancellation = frame::decode("cancellations", &place, bytes.value())?;
+            cancellations.insert((HookId(hook), Sequence(below)), cancellation);
+        }
+        Ok(Self {
+            counters,
+            catalog: Arc::new(catalog),
+            cancellations,
+        })
+    }
+
+    /// The earliest cancellation at work that covers a delivery.
+    pub(super) fn cancellation(&self, hook: HookId, sequence: Sequence) -> Option<&Cancellation> {
+        let above = (hook, Sequence(sequence.0.saturating_add(1)));
+        self.cancellations
+            .range(above..=(hook, Sequence(u64::MAX)))
+            .next()
+            .map(|(_, cancellation)| cancellation)
+    }
+}
+
+/// A damaged hook is left out and said aloud; the others must not wait for it.
+fn load_hooks(
+    txn: &ReadTransaction,
+    seal: &Seal,
+    catalog: &mut CatalogSnapshot,
+) -> Result<(), Fault> {
+    for row in txn.open_table(HOOKS)?.iter()? {
+        let (key, bytes) = row?;
+        let id = HookId(key.value());
+        let hook = frame::decode::<HookRecord>("hooks", &id.0, bytes.value())
+            .and_then(|record| record.into_hook("hooks", id, seal));
+        match hook {
+            Ok(hook) => {
+                if hook.secrets_unreadable {
+                    tracing::error!(hook = id.0, "the secrets of a hook cannot be opened");
+                }
+                catalog.hooks.insert(id, Arc::new(hook));
+            }
+            Err(fault @ Fault::Damaged { .. }) => {
+                tracing::error!(%fault, "a hook cannot be read: it gets nothing");
+            }
+            Err(fault @ (Fault::Database(_) | Fault::Random(_) | Fault::Absent)) => {
+                return Err(fault);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn load_entries(txn: &ReadTransaction, catalog: &mut CatalogSnapshot) -> Result<(), Fault> {
+    for row in txn.open_table(EVENT_TYPES)?.iter()? {
+        let (key, bytes) = row?;
+        let name = EventType::parse(key.value())
+            .map_err(|what| frame::damaged("event_types", &key.value(), &what))?;
+        let info: EventTypeInfo = frame::decode("event_types", &key.value(), bytes.value())?;
+        catalog.event_types.insert(name, Arc::new(info));
+    }
+    for row in txn.open_table(TOKENS)?.iter()? {
+        let (key, bytes) = row?;
+        let hash = <[u8; 32]>::try_from(key.value())
+            .map_err(|_| frame::damaged("tokens", &"?", "has a key of another length"))?;
+        let record: TokenRecord = frame::decode("tokens", &"?", bytes.value())?;
+        catalog
+            .tokens
+            .insert(hash, Arc::new(record.into_token(hash)));
+    }
+    for row in txn.open_table(PLUGINS)?.iter()? {
+        let (key, bytes) = row?;
+        let name = PluginName::parse(key.value())
+            .map_err(|what| frame::damaged("plugins", &key.value(), &what))?;
+        let membership: Membership = frame::decode("plugins", &key.value(), bytes.value())?;
+        catalog.plugins.insert(name, Arc::new(membership));
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! The tables of the database file, each opened once per transaction.
+//!
+//! Keys are plain integers and text so that redb keeps them in our order; values are framed
+//! records (`frame`), never redb's own value types, whose decoding cannot fail politely.
+
+use redb::{ReadOnlyTable, ReadTransaction, Table, TableDefinition, TableHandle, WriteTransaction};
+
+use super::fault::Fault;
+
+pub(super) type Bytes = &'static [u8];
+type Rows<K> = TableDefinition<'static, K, Bytes>;
+type Index<K> = TableDefinition<'static, K, ()>;
+
+/// Sentinel, schema version, key id and counters.
+pub(super) const META: Rows<&str> = TableDefinition::new("meta");
+/// By event key; the payload, once.
+pub(super) const EVENTS: Rows<u64> = TableDefinition::new("events");
+/// By the poster's id.
+pub(super) const EVENT_IDS: Rows<&str> = TableDefinition::new("event_ids");
+/// By token owner and key.
+pub(super) const IDEMPOTENCY: Rows<(&str, &str)> = TableDefinition::new("idempotency");
+/// Idempotency keys by when they were first used, so that old ones are found.
+pub(super) const IDEMPOTENCY_AGE: Index<(u64, &str, &str)> =
+    TableDefinition::new("idempotency_age");
+/// By sequence.
+pub(super) const DELIVERIES: Rows<u64> = TableDefinition::new("deliveries");
+/// Hook, due, sequence: the lanes.
+pub(super) const PENDING: Index<(u64, u64, u64)> = TableDefinition::new("pending");
+/// Hook, sequence.
+pub(super) const HISTORY: Index<(u64, u64)> = TableDefinition::new("history");
+/// By sequence.
+pub(super) const PINS: Rows<u64> = TableDefinition::new("pins");
+/// Sequence, number.
+pub(super) const ATTEMPTS: Rows<(u64, u32)> = TableDefinition::new("attempts");
+pub(super) const HOOKS: Rows<u64> = TableDefinition::new("hooks");
+/// Deleted hooks without their secrets, for their history.
+pub(super) const TOMBSTONES: Rows<u64> = TableDefinition::new("tombstones");
+/// Hook, sequence below which everything pending is cancelled.
+pub(super) const CANCELLATIONS: Rows<(u64, u64)> = TableDefinition::new("cancellations");
+pub(super) const EVENT_TYPES: Rows<&str> = TableDefinition::new("event_types");
+/// By the SHA-256 of the token.
+pub(super) const TOKENS: Rows<Bytes> = TableDefinition::new("tokens");
+pub(super) const PLUGINS: Rows<&str> = TableDefinition::new("plugins");
+
+/// All tables, for the writer.
+pub(super) struct Tables<'txn> {
+    pub(super) meta: Table<'txn, &'static str, Bytes>,
+    pub(super) events: Table<'txn, u64, Bytes>,
+    pub(super) event_ids: Table<'txn, &'static str, Bytes>,
+    pub(super) idempotency: Table<'txn, (&'static str, &'static str), Bytes>,
+    pub(super) idempotency_age: Table<'txn, (u64, &'static str, &'static str), ()>,
+    pub(super) deliveries: Table<'txn, u64, Bytes>,
+    pub(super) pending: Table<'txn, (u64, u64, u64), ()>,
+    pub(super) history: Table<'txn, (u64, u64), ()>,
+    pub(super) pins: Table<'txn, u64, Bytes>,
+    pub(super) attempts: Table<'txn, (u64, u32), Bytes>,
+    pub(super) hooks: Table<'txn, u64, Bytes>,
+    pub(super) tombstones: Table<'txn, u64, Bytes>,
+    pub(super) cancellations: Table<'txn, (u64, u64), Bytes>,
+    pub(super) event_types: Table<'txn, &'static str, Bytes>,
+    pub(super) tokens: Table<'txn, Bytes, Bytes>,
+    pub(super) plugins: Table<'txn, &'static str, Bytes>,
+}
+
+impl<'txn> Tables<'txn> {
+    /// Makes the tables that are not there yet.
+    pub(super) fn open(txn: &'txn WriteTransaction) -> Result<Self, Fault> {
+        Ok(Self {
+            meta: txn.open_table(META)?,
+            events: txn.open_table(EVENTS)?,
+            event_ids: txn.open_table(EVENT_IDS)?,
+            idempotency: txn.open_table(IDEMPOTENCY)?,
+            idempotency_age: txn.open_table(IDEMPOTENCY_AGE)?,
+            deliveries: txn.open_table(DELIVERIES)?,
+            pending: txn.open_table(PENDING)?,
+            history: txn.open_table(HISTORY)?,
+            pins: txn.open_table(PINS)?,
+            attempts: txn.open_table(ATTEMPTS)?,
+            hooks: txn.open_table(HOOKS)?,
+            tombstones: txn.open_table(TOMBSTONES)?,
+            cancellations: txn.open_table(CANCELLATIONS)?,
+            event_types: txn.open_table(EVENT_TYPES)?,
+            tokens: txn.open_table(TOKENS)?,
+            plugins: txn.open_table(PLUGINS)?,
+        })
+    }
+}
+
+/// What is read of deliveries, at one moment.
+pub(super) struct Views {
+    pub(super) events: ReadOnlyTable<u64, Bytes>,
+    pub(super) deliveries: ReadOnlyTable<u64, Bytes>,
+    pub(super) pending: ReadOnlyTable<(u64, u64, u64), ()>,
+    pub(super) history: ReadOnlyTable<(u64, u64), ()>,
+    pub(super) pins: ReadOnlyTable<u64, Bytes>,
+    pub(super) attempts: ReadOnlyTable<(u64, u32), Bytes>,
+    pub(super) tombstones: ReadOnlyTable<u64, Bytes>,
+    pub(super) cancellations: ReadOnlyTable<(u64, u64), Bytes>,
+}
+
+impl Views {
+    pub(super) fn open(txn: &ReadTransaction) -> Result<Self, Fault> {
+        Ok(Self {
+            events: txn.open_table(EVENTS)?,
+            deliveries: txn.open_table(DELIVERIES)?,
+            pending: txn.open_table(PENDING)?,
+            history: txn.open_table(HISTORY)?,
+            pins: txn.open_table(PINS)?,
+            attempts: txn.open_table(ATTEMPTS)?,
+            tombstones: txn.open_table(TOMBSTONES)?,
+            cancellations: txn.open_table(CANCELLATIONS)?,
+        })
+    }
+}
+
+/// Whether the file holds a table of this name, whatever is in it.
+pub(super) fn has_table(txn: &ReadTransaction, table: &impl TableHandle) -> Result<bool, Fault> {
+    let mut tables = txn.list_tables()?;
+    Ok(tables.any(|found| found.name() == table.name()))
+}

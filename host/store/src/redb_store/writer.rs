@@ -1,0 +1,262 @@
+//! The one thread that writes.
+//!
+//! It takes everything that waits in its queue, up to a bound, into one transaction: what arrives
+//! while a commit syncs rides in the next. No timer, no fixed batch: alone, a write goes at
+//! once; under load, commits grow. After each commit it publishes the new state, then feeds the
+//! lanes, then answers. Any fault of the database, and any panic, ends in opening it anew
+//! (`reopen`): what was not committed is answered so, nothing acknowledged is lost.
+
+mod reopen;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvError, TryRecvError};
+
+use redb::WriteTransaction;
+use whisperer_domain::port::{AcceptError, CatalogError, Clock, StoreDown, StoreHealth};
+
+use super::batch::{Batch, Finished};
+use super::command::{Answer, Command, Queued, Reply, Write};
+use super::fault::Fault;
+use super::opener::Opener;
+use super::shared::Shared;
+use super::state::State;
+use super::tables::Tables;
+use crate::error::StoreError;
+
+pub(super) struct Limits {
+    pub(super) rows_max: usize,
+    pub(super) bytes_max: usize,
+}
+
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) inbox: Receiver<Queued>,
+    pub(super) state: State,
+    pub(super) opener: Opener,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) limits: Limits,
+    pub(super) quick_repair: bool,
+}
+
+/// What was found in the queue.
+#[derive(Default)]
+struct Gathered {
+    writes: Vec<Write>,
+    rows: usize,
+    bytes: usize,
+    /// A read met a fault in the database as it is open now.
+    suspect: bool,
+    end: Option<End>,
+}
+
+/// Why the writer ends.
+enum End {
+    Close(Reply<Result<(), StoreError>>),
+    /// Nobody is left to ask anything.
+    Deserted,
+}
+
+impl Writer {
+    pub(super) fn run(mut self) {
+        loop {
+            let gathered = self.gather();
+            let mut end = gathered.end;
+            if let Some(reason) = self.write(gathered.writes, gathered.suspect)
+                && let Some(ended) = self.reopen(&reason)
+            {
+                end = end.or(Some(ended));
+            }
+            match end {
+                Some(End::Close(reply)) => {
+                    let _ = reply.send(self.close());
+                    return;
+                }
+                Some(End::Deserted) => return drop(self.shared.take_database()),
+                None => {}
+            }
+        }
+    }
+
+    /// Waits for something to do, then takes what is there.
+    fn gather(&self) -> Gathered {
+        let mut gathered = Gathered::default();
+        if self.state.cancellations.is_empty() {
+            match self.inbox.recv() {
+                Ok(queued) => self.sort(queued, &mut gathered),
+                Err(RecvError) => gathered.end = Some(End::Deserted),
+            }
+        }
+        while gathered.end.is_none()
+            && gathered.rows < self.limits.rows_max
+            && gathered.bytes < self.limits.bytes_max
+        {
+            match self.inbox.try_recv() {
+                Ok(queued) => self.sort(queued, &mut gathered),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => gathered.end = Some(End::Deserted),
+            }
+        }
+        gathered
+    }
+
+    fn sort(&self, queued: Queued, gathered: &mut Gathered) {
+        match queued.into_command() {
+            Some(Command::Write(write)) => {
+                gathered.rows += write.rows();
+                gathered.bytes += write.bytes();
+                gathered.writes.push(write);
+            }
+            Some(Command::Suspect { opening }) => {
+                gathered.suspect |= opening == self.shared.opening.load(Ordering::Acquire);
+            }
+            Some(Command::Close(reply)) => gathered.end = Some(End::Close(reply)),
+            None => {}
+        }
+    }
+
+    /// One transaction. Some: the database has to be opened anew, for this reason.
+    fn write(&mut self, writes: Vec<Write>, suspect: bool) -> Option<String> {
+        if suspect {
+            let reason = "a read failed";
+            refuse_all(writes, reason);
+            return Some(reason.to_owned());
+        }
+        if writes.is_empty() && self.state.cancellations.is_empty() {
+            return None;
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.transact(writes))) {
+            Ok(Ok(())) => None,
+            Ok(Err(fault)) => Some(match fault {
+                Fault::Database(source) => source.to_string(),
+                Fault::Damaged { .. } | Fault::Random(_) | Fault::Absent => fault.to_string(),
+            }),
+            // Whoever waited learns it from the dropped replies.
+            Err(_panic) => Some("the writer panicked".to_owned()),
+        }
+    }
+
+    fn transact(&mut self, writes: Vec<Write>) -> Result<(), Fault> {
+        let mut answers = Vec::with_capacity(writes.len());
+        let mut writes = writes.into_iter();
+        let (txn, finished) = match self.prepare(&mut writes, &mut answers) {
+            Ok(prepared) => prepared,
+            Err(fault) => {
+                let down = fault.to_down();
+                answers
+                    .into_iter()
+                    .for_each(|answer| answer.fail(down.clone()));
+                writes.for_each(|write| write.refuse(down.clone()));
+                return Err(fault);
+            }
+        };
+        if finished.wrote {
+            if let Err(error) = txn.commit() {
+                let down = StoreDown::Unknown(error.to_string());
+                answers
+                    .into_iter()
+                    .for_each(|answer| answer.fail(down.clone()));
+                return Err(error.into());
+            }
+            self.shared.commits.fetch_add(1, Ordering::Relaxed);
+            self.state = finished.state;
+            self.shared.publish(&self.state);
+            self.shared.feed(finished.feed);
+        } else {
+            // Nothing to undo either: everything was refused or known.
+            drop(txn);
+        }
+        answers.into_iter().for_each(Answer::send);
+        Ok(())
+    }
+
+    /// Puts everything into a transaction, up to its commit. A write that is under way when a
+    /// fault comes is in neither list: its reply is dropped, and reads as unknown.
+    fn prepare(
+        &self,
+        writes: &mut std::vec::IntoIter<Write>,
+        answers: &mut Vec<Answer>,
+    ) -> Result<(WriteTransaction, Finished), Fault> {
+        let mut txn = self.shared.begin_write()?;
+        txn.set_quick_repair(self.quick_repair);
+        let finished = {
+            let tables = Tables::open(&txn)?;
+            let state = self.state.clone();
+            let mut batch = Batch::new(tables, state, &self.shared.seal, self.clock.now());
+            for write in writes {
+                answers.push(apply(&mut batch, write)?);
+            }
+            batch.cancel_some()?;
+            batch.finish()?
+        };
+        Ok((txn, finished))
+    }
+
+    /// Ends the database and says what that came to.
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.shared.set_health(StoreHealth::Closed);
+        self.shared.set_sink(None);
+        // What came after the order to close was never taken up.
+        while let Ok(queued) = self.inbox.try_recv() {
+            match queued.into_command() {
+                Some(Command::Write(write)) => write.refuse(StoreDown::Closed),
+                Some(Command::Close(reply)) => drop(reply.send(Err(StoreError::Closed))),
+                Some(Command::Suspect { .. }) | None => {}
+            }
+        }
+        let Some(database) = self.shared.take_database() else {
+            return Err(StoreError::Reopening("it was not open".to_owned()));
+        };
+        database.close().map_err(|error| StoreError::Database {
+            doing: "close",
+            path: self.opener.path().to_owned(),
+            source: Box::new(error),
+        })
+    }
+}
+
+/// Damage answers the one write that met it; any other fault is the transaction's.
+fn apply(batch: &mut Batch<'_, '_>, write: Write) -> Result<Answer, Fault> {
+    match write {
+        Write::Accept {
+            event,
+            recipients,
+            revision,
+            reply,
+        } => {
+            let result = match batch.accept(*event, &recipients, revision) {
+                Ok(result) => result,
+                Err(fault) => Err(AcceptError::Down(spared(fault)?)),
+            };
+            Ok(Answer::Accept(reply, result))
+        }
+        Write::Settle { items, reply } => {
+            let result = match batch.settle(items) {
+                Ok(settled) => Ok(settled),
+                Err(fault) => Err(spared(fault)?),
+            };
+            Ok(Answer::Settle(reply, result))
+        }
+        Write::Change { change, reply } => {
+            let result = match batch.change(change) {
+                Ok(result) => result,
+                Err(fault) => Err(CatalogError::Down(spared(fault)?)),
+            };
+            Ok(Answer::Change(reply, result))
+        }
+    }
+}
+
+fn spared(fault: Fault) -> Result<StoreDown, Fault> {
+    match fault {
+        Fault::Damaged { .. } => Ok(fault.to_down()),
+        Fault::Database(_) | Fault::Random(_) | Fault::Absent => Err(fault),
+    }
+}
+
+fn refuse_all(writes: Vec<Write>, reason: &str) {
+    for write in writes {
+        write.refuse(StoreDown::Reopening(reason.to_owned()));
+    }
+}
