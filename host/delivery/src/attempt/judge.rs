@@ -1,0 +1,159 @@
+//! From what happened to what is written: the outcome of an exchange, the verdict of
+//! [`step`], the record of the attempt.
+
+use std::time::Duration;
+
+use whisperer_domain::attempt::{Attempt, Response, Timing};
+use whisperer_domain::delivery::{DeadCause, Waiting};
+use whisperer_domain::outcome::Outcome;
+use whisperer_domain::port::{Exchanged, Settlement, Verdict};
+use whisperer_domain::step::{self, Policy, Progress, Step, step};
+use whisperer_domain::time::Timestamp;
+
+use super::{Ended, Job, Trace};
+use crate::config::Ports;
+
+pub(super) fn outcome(result: Exchanged) -> (Outcome, Option<Response>) {
+    match result {
+        Exchanged::Answered {
+            response,
+            retry_after,
+        } => {
+            let status = response.status;
+            let outcome = match status {
+                200..=299 => Outcome::Delivered { status },
+                429 | 503 => Outcome::Refused {
+                    status,
+                    retry_after_secs: retry_after.map(secs_up),
+                },
+                0..=199 | 300..=u16::MAX => Outcome::Refused {
+                    status,
+                    retry_after_secs: None,
+                },
+            };
+            (outcome, Some(response))
+        }
+        Exchanged::Unreachable { cause, message } => {
+            (Outcome::Unreachable { cause, message }, None)
+        }
+        Exchanged::TimedOut { while_doing } => (Outcome::TimedOut { while_doing }, None),
+        Exchanged::Blocked { message } => (Outcome::Blocked { message }, None),
+    }
+}
+
+/// Up: not before means not before.
+fn secs_up(wait: Duration) -> u64 {
+    wait.as_secs()
+        .saturating_add(u64::from(wait.subsec_nanos() > 0))
+}
+
+pub(super) fn judge(
+    ports: &Ports,
+    job: &Job,
+    started_at: Timestamp,
+    outcome: Outcome,
+    trace: Trace,
+) -> Ended {
+    let number = job.ready.delivery.attempts.saturating_add(1);
+    let progress = progress(ports, job, number);
+    let Step { verdict, effect } = step(
+        &progress,
+        &outcome,
+        &Policy::from(job.hook.as_ref()),
+        job.seed,
+    );
+    tracing::debug!(
+        delivery = job.ready.delivery.sequence.0,
+        hook = job.hook.id.0,
+        number,
+        outcome = outcome.word(),
+        "attempt made"
+    );
+    let failed = matches!(verdict, Verdict::Retry { .. } | Verdict::Dead(_));
+    let pin = trace.pin.filter(|_| failed);
+    let (connect, total) = trace
+        .exchange
+        .as_ref()
+        .map_or((Duration::ZERO, Duration::ZERO), |exchange| {
+            (exchange.connect, exchange.total)
+        });
+    let attempt = Attempt {
+        id: job.id,
+        number,
+        started_at,
+        outcome,
+        timing: Timing {
+            plugin_us: micros(trace.plugins_took),
+            connect_us: micros(connect),
+            wait_us: micros(total.saturating_sub(connect)),
+            total_us: micros(trace.plugins_took.saturating_add(total)),
+        },
+        response: trace.exchange.and_then(|exchange| exchange.response),
+        chain: trace.runs,
+        pinned: job.ready.pin.is_some(),
+    };
+    let settlement = Settlement {
+        attempt: Some(attempt),
+        pin,
+        effect,
+        ..bare(job, verdict)
+    };
+    ended(job, settlement)
+}
+
+pub(super) fn defer(ports: &Ports, job: &Job, waiting_for: Waiting) -> Ended {
+    let progress = progress(ports, job, job.ready.delivery.attempts);
+    let policy = Policy::from(job.hook.as_ref());
+    let verdict = step::defer(&progress, &policy, job.defer_wait, waiting_for);
+    let deferred = match &verdict {
+        Verdict::Defer { .. } => Some(job.ready.clone()),
+        Verdict::Delivered
+        | Verdict::Discarded { .. }
+        | Verdict::Dead(_)
+        | Verdict::Cancelled(_)
+        | Verdict::Retry { .. } => None,
+    };
+    Ended {
+        deferred,
+        ..ended(job, bare(job, verdict))
+    }
+}
+
+pub(super) fn expired(job: &Job) -> Ended {
+    ended(job, bare(job, Verdict::Dead(DeadCause::Expired)))
+}
+
+pub(super) fn unsendable(job: &Job, reason: String) -> Ended {
+    ended(job, bare(job, Verdict::Dead(DeadCause::Unsendable(reason))))
+}
+
+fn progress(ports: &Ports, job: &Job, attempt_number: u32) -> Progress {
+    Progress {
+        attempt_number,
+        age: ports.clock.now().since(job.ready.delivery.created_at),
+    }
+}
+
+fn bare(job: &Job, verdict: Verdict) -> Settlement {
+    Settlement {
+        lease: job.lease,
+        sequence: job.ready.delivery.sequence,
+        attempt: None,
+        verdict,
+        pin: None,
+        effect: None,
+    }
+}
+
+fn ended(job: &Job, settlement: Settlement) -> Ended {
+    Ended {
+        settlement,
+        deferred: None,
+        hook_revision: job.hook.revision,
+        max_in_flight: job.hook.max_in_flight,
+    }
+}
+
+fn micros(wait: Duration) -> u64 {
+    u64::try_from(wait.as_micros()).unwrap_or(u64::MAX)
+}

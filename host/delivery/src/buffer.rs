@@ -1,0 +1,94 @@
+//! A lane's deliveries that are ready to be tried, oldest due first. Pinned ones stand apart,
+//! because they need no plugin and go on while the lane waits for one.
+
+use std::collections::VecDeque;
+
+use whisperer_domain::delivery::DeliveryState;
+use whisperer_domain::id::Sequence;
+use whisperer_domain::time::Timestamp;
+
+use crate::feed::Held;
+
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    plain: VecDeque<Held>,
+    pinned: VecDeque<Held>,
+    bytes: usize,
+}
+
+/// Which deliveries may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    Any,
+    PinnedOnly,
+    None,
+}
+
+impl Buffer {
+    pub(crate) fn len(&self) -> usize {
+        self.plain.len() + self.pinned.len()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn push_back(&mut self, held: Held) {
+        self.bytes += held.room.bytes();
+        self.side(&held).push_back(held);
+    }
+
+    /// In front of everything: it had its turn already and could not use it.
+    pub(crate) fn push_front(&mut self, held: Held) {
+        self.bytes += held.room.bytes();
+        self.side(&held).push_front(held);
+    }
+
+    fn side(&mut self, held: &Held) -> &mut VecDeque<Held> {
+        match held.ready.pin {
+            Some(_) => &mut self.pinned,
+            None => &mut self.plain,
+        }
+    }
+
+    pub(crate) fn has(&self, choice: Choice) -> bool {
+        match choice {
+            Choice::Any => self.len() > 0,
+            Choice::PinnedOnly => !self.pinned.is_empty(),
+            Choice::None => false,
+        }
+    }
+
+    pub(crate) fn pop(&mut self, choice: Choice) -> Option<Held> {
+        let pinned_first = match (self.plain.front(), self.pinned.front()) {
+            (Some(plain), Some(pinned)) => due(pinned) <= due(plain),
+            (None, _) => true,
+            (Some(_), None) => false,
+        };
+        let held = match choice {
+            Choice::Any if pinned_first => self.pinned.pop_front(),
+            Choice::Any => self.plain.pop_front(),
+            Choice::PinnedOnly => self.pinned.pop_front(),
+            Choice::None => None,
+        }?;
+        self.bytes -= held.room.bytes();
+        Some(held)
+    }
+
+    /// Gives up the last one, to be read from the store again.
+    pub(crate) fn forget_last(&mut self) -> Option<Sequence> {
+        let held = self.plain.pop_back().or_else(|| self.pinned.pop_back())?;
+        self.bytes -= held.room.bytes();
+        Some(held.ready.delivery.sequence)
+    }
+}
+
+fn due(held: &Held) -> Timestamp {
+    match held.ready.delivery.state {
+        DeliveryState::Pending { due, .. } => due,
+        DeliveryState::Delivered
+        | DeliveryState::Discarded { .. }
+        | DeliveryState::Dead(_)
+        | DeliveryState::Cancelled(_) => held.ready.delivery.created_at,
+    }
+}

@@ -1,0 +1,112 @@
+//! What the scheduler hears from outside. Fresh deliveries come in commit order through a
+//! bounded queue; everything else is only a mark to look again, so that any number of marks
+//! takes no room. Whatever does not fit becomes a mark on its lane: nothing is lost by it,
+//! because the store has it.
+//!
+//! It is pushed to on the store's writer, which must never wait: no call here blocks for longer
+//! than it takes to insert into a map.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, mpsc};
+use whisperer_domain::delivery::Ready;
+use whisperer_domain::id::HookId;
+use whisperer_domain::port::{FeedItem, FeedSink, Lease};
+
+use crate::space::{Reserved, Space};
+
+/// A delivery in memory, with the room it takes there.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) ready: Ready,
+    pub(crate) room: Reserved,
+}
+
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    pub(crate) lease: Lease,
+    pub(crate) held: Held,
+}
+
+/// What is worth another look.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    pub(crate) lanes: HashMap<HookId, Lease>,
+    pub(crate) catalog: bool,
+    pub(crate) plugins: bool,
+}
+
+pub(crate) struct Feed {
+    fresh: mpsc::Sender<Fresh>,
+    /// Held for a look-up and never across an await. At most one entry a lane.
+    marks: Mutex<Marks>,
+    space: Space,
+    overflowed: AtomicU64,
+    /// Rung after anything was put where the scheduler will find it.
+    pub(crate) bell: Notify,
+}
+
+impl Feed {
+    pub(crate) fn new(fresh: mpsc::Sender<Fresh>, space: Space) -> Self {
+        Self {
+            fresh,
+            marks: Mutex::default(),
+            space,
+            overflowed: AtomicU64::new(0),
+            bell: Notify::new(),
+        }
+    }
+
+    pub(crate) fn take_marks(&self) -> Marks {
+        mem::take(&mut *self.marks())
+    }
+
+    /// The plugins changed.
+    pub(crate) fn mark_plugins(&self) {
+        self.marks().plugins = true;
+        self.bell.notify_one();
+    }
+
+    /// Fresh deliveries that found no room, so far.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.overflowed.load(Ordering::Relaxed)
+    }
+
+    fn marks(&self) -> MutexGuard<'_, Marks> {
+        // Marks are valid after any panic: they are only ever inserted whole.
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mark_lane(&self, lease: Lease) {
+        let mut marks = self.marks();
+        let newest = marks.lanes.entry(lease.hook).or_insert(lease);
+        if newest.fence < lease.fence {
+            *newest = lease;
+        }
+    }
+
+    fn push_fresh(&self, lease: Lease, ready: Ready) {
+        let kept = self.space.reserve(ready.bytes()).and_then(|room| {
+            let held = Held { ready, room };
+            self.fresh.try_send(Fresh { lease, held }).ok()
+        });
+        if kept.is_none() {
+            self.overflowed.fetch_add(1, Ordering::Relaxed);
+            self.mark_lane(lease);
+        }
+    }
+}
+
+impl FeedSink for Feed {
+    fn push(&self, item: FeedItem) {
+        match item {
+            FeedItem::Fresh { lease, ready } => self.push_fresh(lease, ready),
+            FeedItem::Look(lease) => self.mark_lane(lease),
+            FeedItem::Catalog(_) => self.marks().catalog = true,
+        }
+        self.bell.notify_one();
+    }
+}

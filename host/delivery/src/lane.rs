@@ -1,0 +1,282 @@
+//! What is known in memory of one hook's pending deliveries. Plain data with no I/O: the
+//! scheduler asks it what it wants and tells it what happened.
+//!
+//! Invariants:
+//! - `held` names every delivery of the lane that is buffered, in flight or unsettled, and no
+//!   other; what is in it is never read from the store a second time.
+//! - A row may leave memory unsettled only through [`Lane::fall_behind`] or [`Lane::due_at`],
+//!   which see to it that the store is asked for it again.
+//! - While a read is under way nothing fresh is tried: what the read brings back may be the
+//!   same delivery.
+
+use std::collections::HashSet;
+
+use whisperer_domain::delivery::Ready;
+use whisperer_domain::hook::Hook;
+use whisperer_domain::id::Sequence;
+use whisperer_domain::port::Lease;
+use whisperer_domain::time::Timestamp;
+
+use crate::buffer::{Buffer, Choice};
+use crate::config::DeliveryConfig;
+use crate::feed::Held;
+use crate::pause::{Cause, Pause};
+
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) lease: Lease,
+    pub(crate) buffer: Buffer,
+    pub(crate) held: HashSet<Sequence>,
+    pub(crate) in_flight: usize,
+    /// The store has more that is due, or may have.
+    behind: bool,
+    /// When something in the store becomes due; may be too early, never too late.
+    next_due: Option<Timestamp>,
+    reading: Option<Reading>,
+    /// No read before this: the store failed.
+    pub(crate) read_not_before: Option<Timestamp>,
+    pub(crate) read_failures: u32,
+    pub(crate) pause: Option<Pause>,
+    pub(crate) standing: Standing,
+    /// What `max_in_flight` has shrunk to while attempts time out.
+    in_flight_limit: usize,
+    /// The last attempt that ended ran out of time.
+    pub(crate) timing_out: bool,
+    /// When the scheduler means to look at it next, unasked.
+    pub(crate) wake: Option<Timestamp>,
+}
+
+/// A read of the store under way.
+#[derive(Debug, Default)]
+struct Reading {
+    /// What came fresh meanwhile.
+    arrived: Vec<Held>,
+    /// Something was forgotten meanwhile: another read has to follow.
+    missed: bool,
+}
+
+/// Whether the lane may run at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Running,
+    /// The hook is not active: pending deliveries wait, in the store.
+    Parked,
+    /// The receiver answered 410 and that is not settled yet.
+    Gone,
+    /// Another node has a newer lease.
+    Fenced,
+}
+
+impl Lane {
+    pub(crate) fn new(lease: Lease) -> Self {
+        Self {
+            lease,
+            buffer: Buffer::default(),
+            held: HashSet::new(),
+            in_flight: 0,
+            behind: false,
+            next_due: None,
+            reading: None,
+            read_not_before: None,
+            read_failures: 0,
+            pause: None,
+            standing: Standing::Running,
+            in_flight_limit: usize::MAX,
+            timing_out: false,
+            wake: None,
+        }
+    }
+
+    /// Nothing of it is worth remembering.
+    pub(crate) fn is_idle(&self) -> bool {
+        let done = match self.standing {
+            Standing::Running => !self.behind && self.next_due.is_none(),
+            Standing::Fenced => true,
+            Standing::Parked | Standing::Gone => false,
+        };
+        done && self.held.is_empty() && self.reading.is_none()
+    }
+
+    /// The store has something that memory has not.
+    pub(crate) fn fall_behind(&mut self) {
+        match &mut self.reading {
+            Some(reading) => reading.missed = true,
+            None => self.behind = true,
+        }
+    }
+
+    /// The store has something that becomes due then.
+    pub(crate) fn due_at(&mut self, due: Timestamp) {
+        self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
+    }
+
+    /// A newer lease ends whatever the older one knew.
+    pub(crate) fn renew(&mut self, lease: Lease) {
+        if lease.fence > self.lease.fence {
+            self.lease = lease;
+            self.standing = Standing::Running;
+            self.forget_buffer();
+            self.fall_behind();
+        }
+    }
+
+    pub(crate) fn arrive(&mut self, fresh: Held, rows_max: usize) {
+        if self.held.contains(&fresh.ready.delivery.sequence) {
+            return;
+        }
+        if let Some(reading) = &mut self.reading {
+            if reading.arrived.len() < rows_max {
+                reading.arrived.push(fresh);
+            } else {
+                reading.missed = true;
+            }
+            return;
+        }
+        let full = self.buffer.len() >= rows_max;
+        if full || self.behind || self.standing != Standing::Running {
+            self.behind = true;
+            return;
+        }
+        self.keep(fresh);
+    }
+
+    /// Takes a deferred delivery back: it had its turn and could not use it.
+    pub(crate) fn take_back(&mut self, deferred: Held) {
+        self.buffer.push_front(deferred);
+    }
+
+    /// A row that a read brought, or a fresh one.
+    pub(crate) fn keep(&mut self, held: Held) {
+        if self.held.insert(held.ready.delivery.sequence) {
+            self.buffer.push_back(held);
+        }
+    }
+
+    pub(crate) fn wants_read(&self, now: Timestamp, config: &DeliveryConfig) -> bool {
+        let due = self.behind || self.next_due.is_some_and(|due| due <= now);
+        due && self.reading.is_none()
+            && self.standing == Standing::Running
+            && self.buffer.len() < config.read_below_rows
+            && self.read_not_before.is_none_or(|at| at <= now)
+    }
+
+    /// A read of all that is due at `now` begins; the answer is what to leave out.
+    pub(crate) fn begin_read(&mut self, now: Timestamp) -> Vec<Sequence> {
+        self.reading = Some(Reading::default());
+        if self.next_due.is_some_and(|due| due <= now) {
+            self.next_due = None;
+        }
+        self.held.iter().copied().collect()
+    }
+
+    /// The read is over; `more`: not everything that is due came with it.
+    pub(crate) fn end_read(&mut self, more: bool) {
+        let Some(reading) = self.reading.take() else {
+            return;
+        };
+        self.behind = more || reading.missed;
+        if self.behind {
+            return;
+        }
+        for held in reading.arrived {
+            self.keep(held);
+        }
+    }
+
+    /// Which of its deliveries may be tried now.
+    pub(crate) fn choice(&self, now: Timestamp) -> Choice {
+        match (self.standing, &self.pause) {
+            (Standing::Parked | Standing::Gone | Standing::Fenced, _) => Choice::None,
+            (Standing::Running, None) => Choice::Any,
+            (Standing::Running, Some(pause)) if pause.until > now || self.in_flight > 0 => {
+                match pause.cause {
+                    Cause::Plugins => Choice::PinnedOnly,
+                    Cause::Secrets => Choice::None,
+                }
+            }
+            (Standing::Running, Some(_)) => Choice::Any,
+        }
+    }
+
+    /// Takes the next delivery to try, if one may go.
+    pub(crate) fn begin_attempt(&mut self, now: Timestamp, hook: &Hook) -> Option<Ready> {
+        if self.in_flight
+            >= self
+                .in_flight_limit
+                .min(usize::from(hook.max_in_flight))
+                .max(1)
+        {
+            return None;
+        }
+        let held = self.buffer.pop(self.choice(now))?;
+        self.in_flight += 1;
+        Some(held.ready)
+    }
+
+    /// The hook is gone: what it held is cancelled, and nothing of it is worth a read.
+    pub(crate) fn abandon(&mut self) {
+        self.forget_buffer();
+        self.standing = Standing::Running;
+        self.behind = false;
+        self.next_due = None;
+    }
+
+    /// The hook is not active: everything waits in the store.
+    pub(crate) fn park(&mut self) {
+        self.forget_buffer();
+        self.fall_behind();
+        self.standing = Standing::Parked;
+    }
+
+    /// Halves what may be in flight after each time-out, down to a single probe; anything else
+    /// gives one place back.
+    pub(crate) fn end_attempt(&mut self, timed_out: bool, max_in_flight: u16) {
+        self.in_flight -= 1;
+        self.timing_out = timed_out;
+        let limit = self.in_flight_limit.min(usize::from(max_in_flight));
+        self.in_flight_limit = if timed_out {
+            (limit / 2).max(1)
+        } else {
+            limit.saturating_add(1)
+        };
+    }
+
+    /// Gives up one buffered delivery; false if there is none.
+    pub(crate) fn forget_last(&mut self) -> bool {
+        let Some(sequence) = self.buffer.forget_last() else {
+            return false;
+        };
+        self.held.remove(&sequence);
+        self.fall_behind();
+        true
+    }
+
+    /// Gives up everything that is not in flight or unsettled.
+    pub(crate) fn forget_buffer(&mut self) {
+        while self.forget_last() {}
+        if let Some(reading) = &mut self.reading
+            && !reading.arrived.is_empty()
+        {
+            reading.arrived.clear();
+            reading.missed = true;
+        }
+    }
+
+    /// When there will be something to do without anything else happening.
+    pub(crate) fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.standing != Standing::Running {
+            return None;
+        }
+        let pause = self
+            .pause
+            .filter(|_| self.buffer.has(Choice::Any))
+            .map(|pause| pause.until);
+        let due = self.behind || self.next_due.is_some_and(|due| due <= now);
+        let read = self.read_not_before.filter(|_| due);
+        [self.next_due, pause, read]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > now)
+            .min()
+    }
+}

@@ -1,0 +1,227 @@
+//! The one task that owns all lanes. It never waits for anything but its bell: reads, attempts
+//! and settling run in tasks of their own and report back.
+//!
+//! Invariants:
+//! - Each attempt, read and unsettled result reports exactly once, so their numbers, which are
+//!   bounded, also bound the queue of reports: putting one in never fails.
+//! - A turn takes what was reported first and looks at it last. A delivery that was read from
+//!   the store before its `Fresh` was heard is then known as held when the `Fresh` is heard,
+//!   since it is pushed before its result can be settled: it is not sent twice.
+
+mod dispatch;
+mod hear;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use whisperer_domain::id::HookId;
+use whisperer_domain::time::Timestamp;
+
+use crate::attempt::Ended;
+use crate::config::{DeliveryConfig, Ports};
+use crate::feed::{Feed, Fresh};
+use crate::handle::Drained;
+use crate::lane::Lane;
+use crate::reader::Read;
+use crate::rings::Rings;
+use crate::settler::{Done, Unsettled};
+use crate::space::Space;
+use crate::stats::Counters;
+use crate::wakes::Wakes;
+
+/// The longest sleep: after it the wall clock may have been set.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// What the scheduler's own tasks tell it.
+pub(crate) enum Report {
+    Ended(Begun, Box<Ended>),
+    Read(Read),
+    Settled(Done),
+}
+
+/// How things stood when an attempt began.
+#[derive(Clone, Copy)]
+pub(crate) struct Begun {
+    /// It took one of the places that lanes which time out may have.
+    timing_out: bool,
+    /// How often the plugins had changed: a deferral may be stale when it is heard.
+    plugin_changes: u64,
+}
+
+/// The way back from a task.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    reports: mpsc::Sender<Report>,
+    feed: Arc<Feed>,
+}
+
+impl Reporter {
+    pub(crate) fn report(&self, report: Report) {
+        // Never full, by the scheduler's invariant; closed only when all is over.
+        let _ = self.reports.try_send(report);
+        self.feed.bell.notify_one();
+    }
+}
+
+/// What [`Scheduler::new`] is made of.
+pub(crate) struct Parts {
+    pub(crate) config: DeliveryConfig,
+    pub(crate) ports: Ports,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) fresh: mpsc::Receiver<Fresh>,
+    pub(crate) space: Space,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) settle: mpsc::Sender<Unsettled>,
+    pub(crate) tracker: TaskTracker,
+    /// Ends what is still under way when the grace is over.
+    pub(crate) abort: CancellationToken,
+}
+
+pub(crate) struct Scheduler {
+    parts: Parts,
+    reports: mpsc::Receiver<Report>,
+    reporter: Reporter,
+    rng: Rng,
+    lanes: HashMap<HookId, Lane>,
+    rings: Rings,
+    wakes: Wakes,
+    running: usize,
+    /// Of `running`, those that began while their lane timed out.
+    running_timing_out: usize,
+    reading: usize,
+    unsettled: usize,
+    unsettled_bytes: usize,
+    plugin_changes: u64,
+}
+
+/// Where reports go to, made before the scheduler because the settler needs it too.
+pub(crate) fn reports(
+    config: &DeliveryConfig,
+    feed: &Arc<Feed>,
+) -> (Reporter, mpsc::Receiver<Report>) {
+    let bound = 2 * config.attempts_max + config.unsettled_max + config.reads_max;
+    let (reports, queue) = mpsc::channel(bound);
+    let feed = Arc::clone(feed);
+    (Reporter { reports, feed }, queue)
+}
+
+impl Scheduler {
+    pub(crate) fn new(parts: Parts, reporter: Reporter, reports: mpsc::Receiver<Report>) -> Self {
+        Self {
+            rng: Rng::with_seed(parts.config.seed),
+            parts,
+            reports,
+            reporter,
+            lanes: HashMap::new(),
+            rings: Rings::default(),
+            wakes: Wakes::default(),
+            running: 0,
+            running_timing_out: 0,
+            reading: 0,
+            unsettled: 0,
+            unsettled_bytes: 0,
+            plugin_changes: 0,
+        }
+    }
+
+    /// Delivers until `stop`, then waits for what is in flight and unsettled, at most `grace`.
+    pub(crate) async fn run(mut self, stop: &CancellationToken, grace: Duration) -> Drained {
+        while !stop.is_cancelled() {
+            let now = self.parts.ports.clock.now();
+            self.hear(now);
+            self.wake(now);
+            self.dispatch(now);
+            self.publish();
+            let sleep = self.parts.ports.clock.sleep(self.sleep_for(now));
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.parts.feed.bell.notified() => {}
+                () = sleep => {}
+            }
+        }
+        self.drain(grace).await
+    }
+
+    async fn drain(mut self, grace: Duration) -> Drained {
+        tracing::info!(
+            running = self.running,
+            unsettled = self.unsettled,
+            "delivery begins nothing new"
+        );
+        let mut deadline = self.parts.ports.clock.sleep(grace);
+        loop {
+            self.hear(self.parts.ports.clock.now());
+            self.publish();
+            if self.running == 0 && self.unsettled == 0 {
+                break;
+            }
+            tokio::select! {
+                () = self.parts.feed.bell.notified() => {}
+                () = &mut deadline => break,
+            }
+        }
+        self.parts.abort.cancel();
+        Drained {
+            aborted: self.running,
+            unsettled: self.unsettled,
+        }
+    }
+
+    /// Looks at lanes whose time has come.
+    fn wake(&mut self, now: Timestamp) {
+        while let Some(hook) = self.wakes.pop_due(now) {
+            if let Some(lane) = self.lanes.get_mut(&hook) {
+                lane.wake = None;
+            }
+            self.consider(hook, now);
+        }
+    }
+
+    fn sleep_for(&self, now: Timestamp) -> Duration {
+        self.wakes
+            .first()
+            .map_or(SLEEP_MAX, |at| at.since(now).min(SLEEP_MAX))
+    }
+
+    /// Puts a lane where its turn will find it, or forgets it. To be called after whatever
+    /// happened to a lane.
+    fn consider(&mut self, hook: HookId, now: Timestamp) {
+        let Some(lane) = self.lanes.get_mut(&hook) else {
+            return;
+        };
+        if lane.is_idle() {
+            self.wakes.set(lane, None);
+            self.lanes.remove(&hook);
+            return;
+        }
+        if lane.buffer.has(lane.choice(now)) {
+            self.rings.push(hook, lane.timing_out);
+        }
+        if lane.wants_read(now, &self.parts.config) {
+            self.rings.reads.push(hook);
+        }
+        let at = lane.next_wake(now);
+        self.wakes.set(lane, at);
+    }
+
+    fn publish(&self) {
+        let counters = &self.parts.counters;
+        for (gauge, value) in [
+            (&counters.lanes, self.lanes.len()),
+            (&counters.attempts_running, self.running),
+            (&counters.unsettled, self.unsettled),
+            (&counters.buffered_bytes, self.parts.space.used()),
+        ] {
+            gauge.store(value as u64, Ordering::Relaxed);
+        }
+        counters
+            .overflowed
+            .store(self.parts.feed.overflowed(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,137 @@
+//! Giving turns: one attempt to each lane of the ring in its order, as long as there are places.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use uuid::Builder;
+use whisperer_domain::catalog::CatalogSnapshot;
+use whisperer_domain::delivery::Ready;
+use whisperer_domain::hook::Hook;
+use whisperer_domain::id::{AttemptId, HookId};
+use whisperer_domain::port::Budget;
+use whisperer_domain::time::Timestamp;
+
+use super::{Begun, Report, Scheduler};
+use crate::attempt::{self, Job};
+use crate::pause::Pause;
+use crate::reader;
+
+impl Scheduler {
+    pub(super) fn dispatch(&mut self, now: Timestamp) {
+        let catalog = self.parts.ports.catalog.snapshot();
+        while self.has_place() {
+            let timing_out_max = (self.parts.config.attempts_max / 2).max(1);
+            let timing_out_may = self.running_timing_out < timing_out_max;
+            let Some(hook) = self.rings.pop(timing_out_may) else {
+                break;
+            };
+            self.give_turn(hook, &catalog, now);
+        }
+        while self.reading < self.parts.config.reads_max {
+            let Some(hook) = self.rings.reads.pop() else {
+                break;
+            };
+            self.begin_read(hook, &catalog, now);
+        }
+    }
+
+    fn has_place(&self) -> bool {
+        let config = &self.parts.config;
+        self.running < config.attempts_max
+            && self.unsettled < config.unsettled_max
+            && self.unsettled_bytes < config.unsettled_bytes_max
+    }
+
+    /// The lane's hook, if the lane may run under it; else the lane is put to rest.
+    fn active_hook(
+        &mut self,
+        hook: HookId,
+        catalog: &CatalogSnapshot,
+        now: Timestamp,
+    ) -> Option<Arc<Hook>> {
+        let lane = self.lanes.get_mut(&hook)?;
+        match catalog.hooks.get(&hook) {
+            Some(found) if found.is_active() => return Some(Arc::clone(found)),
+            Some(_) => lane.park(),
+            None => lane.abandon(),
+        }
+        self.consider(hook, now);
+        None
+    }
+
+    fn give_turn(&mut self, id: HookId, catalog: &CatalogSnapshot, now: Timestamp) {
+        let Some(hook) = self.active_hook(id, catalog, now) else {
+            return;
+        };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
+        // A lane that may not is not put back: the end of one of its attempts will do that.
+        if let Some(ready) = lane.begin_attempt(now, &hook) {
+            self.begin_attempt(hook, ready);
+            self.consider(id, now);
+        }
+    }
+
+    fn begin_attempt(&mut self, hook: Arc<Hook>, ready: Ready) {
+        let Some(lane) = self.lanes.get(&hook.id) else {
+            return;
+        };
+        let begun = Begun {
+            timing_out: lane.timing_out,
+            plugin_changes: self.plugin_changes,
+        };
+        let bytes = self.rng.u128(..).to_be_bytes();
+        let job = Job {
+            id: AttemptId(Builder::from_random_bytes(bytes).into_uuid()),
+            seed: self.rng.u64(..),
+            lease: lane.lease,
+            defer_wait: Pause::next_wait(lane.pause.as_ref(), &self.parts.config),
+            hook,
+            ready,
+        };
+        self.running += 1;
+        self.running_timing_out += usize::from(begun.timing_out);
+        let ports = self.parts.ports.clone();
+        let reporter = self.reporter.clone();
+        let abort = self.parts.abort.clone();
+        self.parts.tracker.spawn(async move {
+            // Its place is given back by the report. Aborted, it has none: all is over then.
+            let attempt = Box::pin(attempt::run(&ports, job));
+            if let Some(ended) = abort.run_until_cancelled(attempt).await {
+                reporter.report(Report::Ended(begun, Box::new(ended)));
+            }
+        });
+    }
+
+    fn begin_read(&mut self, id: HookId, catalog: &CatalogSnapshot, now: Timestamp) {
+        if self.active_hook(id, catalog, now).is_none() {
+            return;
+        }
+        let config = &self.parts.config;
+        let Some(lane) = self
+            .lanes
+            .get_mut(&id)
+            .filter(|lane| lane.wants_read(now, config))
+        else {
+            return;
+        };
+        let lease = lane.lease;
+        let held = lane.begin_read(now);
+        let budget = Budget {
+            rows: config.read_rows,
+            bytes: config.read_bytes,
+        };
+        self.reading += 1;
+        self.parts.counters.reads.fetch_add(1, Ordering::Relaxed);
+        let ledger = Arc::clone(&self.parts.ports.ledger);
+        let reporter = self.reporter.clone();
+        let abort = self.parts.abort.clone();
+        self.parts.tracker.spawn(async move {
+            let read = reader::read(ledger.as_ref(), lease, now, held, budget);
+            if let Some(read) = abort.run_until_cancelled(read).await {
+                reporter.report(Report::Read(read));
+            }
+        });
+    }
+}

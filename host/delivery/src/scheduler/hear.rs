@@ -1,0 +1,287 @@
+//! What the scheduler makes of what it hears: commits and marks from the feed, reports of its
+//! own tasks.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use whisperer_domain::delivery::{Ready, Waiting};
+use whisperer_domain::id::HookId;
+use whisperer_domain::outcome::Outcome;
+use whisperer_domain::port::{Settled, Taken, Verdict};
+use whisperer_domain::time::Timestamp;
+
+use super::{Begun, Report, Scheduler};
+use crate::attempt::Ended;
+use crate::config::doubling;
+use crate::feed::{Fresh, Held, Marks};
+use crate::lane::{Lane, Standing};
+use crate::pause::{Cause, Pause};
+use crate::reader::Read;
+use crate::settler::{Done, Unsettled};
+use crate::space::Reserved;
+
+impl Scheduler {
+    pub(super) fn hear(&mut self, now: Timestamp) {
+        let mut reports = Vec::new();
+        while let Ok(report) = self.reports.try_recv() {
+            reports.push(report);
+        }
+        // No more than the queue holds: what comes meanwhile is later than the reports.
+        for _ in 0..self.parts.config.feed_rows_max {
+            match self.parts.fresh.try_recv() {
+                Ok(fresh) => self.hear_fresh(fresh, now),
+                Err(_) => break,
+            }
+        }
+        let marks = self.parts.feed.take_marks();
+        self.hear_marks(marks, now);
+        for report in reports {
+            match report {
+                Report::Ended(begun, ended) => self.hear_ended(begun, *ended, now),
+                Report::Read(read) => self.hear_read(read, now),
+                Report::Settled(done) => self.hear_settled(done, now),
+            }
+        }
+    }
+
+    fn hear_fresh(&mut self, fresh: Fresh, now: Timestamp) {
+        let Fresh { lease, held } = fresh;
+        let lane = self
+            .lanes
+            .entry(lease.hook)
+            .or_insert_with(|| Lane::new(lease));
+        lane.renew(lease);
+        lane.arrive(held, self.parts.config.lane_rows_max);
+        self.consider(lease.hook, now);
+    }
+
+    fn hear_marks(&mut self, marks: Marks, now: Timestamp) {
+        for (hook, lease) in marks.lanes {
+            let lane = self.lanes.entry(hook).or_insert_with(|| Lane::new(lease));
+            lane.renew(lease);
+            lane.fall_behind();
+            self.consider(hook, now);
+        }
+        if marks.plugins {
+            self.plugin_changes += 1;
+            self.end_pauses(now, |pause| pause.cause == Cause::Plugins);
+        }
+        if marks.catalog {
+            self.hear_catalog(now);
+        }
+    }
+
+    /// Hooks changed: any lane may have more to do than before, or less.
+    fn hear_catalog(&mut self, now: Timestamp) {
+        let catalog = self.parts.ports.catalog.snapshot();
+        for (id, lane) in &mut self.lanes {
+            let hook = catalog.hooks.get(id);
+            if lane.standing == Standing::Parked && hook.is_none_or(|hook| hook.is_active()) {
+                lane.standing = Standing::Running;
+            }
+            if let (Some(pause), Some(hook)) = (&mut lane.pause, hook)
+                && pause.hook_revision != hook.revision
+            {
+                pause.until = pause.until.min(now);
+            }
+        }
+        let all: Vec<HookId> = self.lanes.keys().copied().collect();
+        for hook in all {
+            self.consider(hook, now);
+        }
+    }
+
+    fn end_pauses(&mut self, now: Timestamp, ends: impl Fn(&Pause) -> bool) {
+        let mut ended = Vec::new();
+        for (hook, lane) in &mut self.lanes {
+            if let Some(pause) = lane.pause.as_mut().filter(|pause| ends(pause)) {
+                pause.until = pause.until.min(now);
+                ended.push(*hook);
+            }
+        }
+        for hook in ended {
+            self.consider(hook, now);
+        }
+    }
+
+    fn hear_ended(&mut self, begun: Begun, ended: Ended, now: Timestamp) {
+        self.running -= 1;
+        self.running_timing_out -= usize::from(begun.timing_out);
+        self.parts.counters.count(&ended.settlement);
+        let hook = ended.settlement.lease.hook;
+        let stale = begun.plugin_changes != self.plugin_changes;
+        if let Some(lane) = self.lanes.get_mut(&hook) {
+            let attempt = ended.settlement.attempt.as_ref();
+            let timed_out =
+                attempt.is_some_and(|attempt| matches!(attempt.outcome, Outcome::TimedOut { .. }));
+            lane.end_attempt(timed_out, ended.max_in_flight);
+            if let Some(cause) = deferral(&ended.settlement.verdict) {
+                let revision = ended.hook_revision;
+                let config = &self.parts.config;
+                let mut pause = Pause::after(lane.pause.as_ref(), cause, now, revision, config);
+                if stale && cause == Cause::Plugins {
+                    pause.until = pause.until.min(now);
+                }
+                lane.pause = Some(pause);
+            } else if attempt.is_some_and(|attempt| !attempt.pinned) {
+                lane.pause = None;
+            }
+            if ended.settlement.effect.is_some() {
+                lane.standing = Standing::Gone;
+                lane.forget_buffer();
+            }
+        }
+        let unsettled = Unsettled::new(ended);
+        self.unsettled += 1;
+        self.unsettled_bytes += unsettled.bytes;
+        // Never full: its bound is that of what may be unsettled.
+        if self.parts.settle.try_send(unsettled).is_err() {
+            tracing::error!(
+                hook = hook.0,
+                "a result is lost: nothing takes results any more"
+            );
+        }
+        self.consider(hook, now);
+    }
+
+    fn hear_settled(&mut self, done: Done, now: Timestamp) {
+        self.unsettled -= 1;
+        self.unsettled_bytes -= done.bytes;
+        let hook = done.lease.hook;
+        let Some(lane) = self.lanes.get_mut(&hook) else {
+            return;
+        };
+        if done.gone && lane.standing == Standing::Gone {
+            lane.standing = Standing::Running;
+            lane.fall_behind();
+        }
+        match done.settled {
+            // It stays among what is held, and so is not read again.
+            None => {}
+            Some(Settled::Applied { due: None } | Settled::Cancelled) => {
+                lane.held.remove(&done.sequence);
+            }
+            Some(Settled::Applied { due: Some(due) }) => {
+                let back = done.deferred.filter(|_| lane.standing == Standing::Running);
+                let back = back.and_then(|ready| {
+                    let room = self.parts.space.reserve(ready.bytes())?;
+                    Some(Held { ready, room })
+                });
+                if let Some(held) = back {
+                    lane.take_back(held);
+                } else {
+                    lane.held.remove(&done.sequence);
+                    lane.due_at(due);
+                }
+            }
+            Some(Settled::Fenced) => {
+                lane.held.remove(&done.sequence);
+                if done.lease.fence == lane.lease.fence {
+                    lane.standing = Standing::Fenced;
+                    lane.forget_buffer();
+                } else {
+                    lane.fall_behind();
+                }
+            }
+        }
+        self.consider(hook, now);
+    }
+
+    fn hear_read(&mut self, read: Read, now: Timestamp) {
+        self.reading -= 1;
+        let hook = read.lease.hook;
+        let Some(lane) = self.lanes.get_mut(&hook) else {
+            return;
+        };
+        match read.result {
+            Ok(_) if lane.lease != read.lease => lane.end_read(true),
+            Ok(taken) => self.keep_taken(hook, read.horizon, taken, now),
+            Err(down) => {
+                lane.read_failures += 1;
+                let failures = lane.read_failures;
+                let config = &self.parts.config;
+                let wait = doubling(config.store_wait_min, config.store_wait_max, failures);
+                lane.read_not_before = Some(now.after(wait));
+                lane.end_read(true);
+                self.parts
+                    .counters
+                    .store_failures
+                    .fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(hook = hook.0, error = %down, failures, "a lane cannot be read");
+            }
+        }
+        self.consider(hook, now);
+    }
+
+    fn keep_taken(&mut self, hook: HookId, horizon: Timestamp, taken: Taken, now: Timestamp) {
+        let Taken {
+            ready,
+            mut more,
+            next_due,
+        } = taken;
+        let mut crowded = false;
+        for ready in ready {
+            let Some(room) = self.room_for(hook, &ready, now) else {
+                more = true;
+                crowded = true;
+                break;
+            };
+            if let Some(lane) = self.lanes.get_mut(&hook) {
+                lane.keep(Held { ready, room });
+            }
+        }
+        let config = &self.parts.config;
+        let Some(lane) = self.lanes.get_mut(&hook) else {
+            return;
+        };
+        lane.read_failures = 0;
+        // Room will come with the turns of other lanes: until then there is no use in reading.
+        lane.read_not_before =
+            (crowded && lane.buffer.len() == 0).then(|| now.after(config.store_wait_min));
+        if let Some(due) = next_due {
+            // The next millisecond at the earliest: what was due at the horizon came along.
+            lane.due_at(due.max(horizon.after(Duration::from_millis(1))));
+        }
+        lane.end_read(more);
+    }
+
+    /// Room for a row that was read. A lane that has nothing takes it from the lane that has
+    /// most, so that a few lanes cannot keep all others from their turns.
+    fn room_for(&mut self, hook: HookId, ready: &Ready, now: Timestamp) -> Option<Reserved> {
+        loop {
+            if let Some(room) = self.parts.space.reserve(ready.bytes()) {
+                return Some(room);
+            }
+            if self.lanes.get(&hook)?.buffer.len() > 0 {
+                return None;
+            }
+            let richest = self
+                .lanes
+                .values_mut()
+                .filter(|lane| lane.buffer.len() > usize::from(lane.pause.is_none()))
+                .max_by_key(|lane| lane.buffer.bytes())?;
+            for _ in 0..richest.buffer.len().div_ceil(2) {
+                richest.forget_last();
+            }
+            let robbed = richest.lease.hook;
+            self.consider(robbed, now);
+        }
+    }
+}
+
+fn deferral(verdict: &Verdict) -> Option<Cause> {
+    match verdict {
+        Verdict::Defer { waiting_for, .. } => match waiting_for {
+            Waiting::PluginMissing(_)
+            | Waiting::PluginNotReady(_)
+            | Waiting::PluginQuarantined(_) => Some(Cause::Plugins),
+            Waiting::SecretUnreadable => Some(Cause::Secrets),
+            Waiting::RetryAfter => None,
+        },
+        Verdict::Delivered
+        | Verdict::Discarded { .. }
+        | Verdict::Dead(_)
+        | Verdict::Cancelled(_)
+        | Verdict::Retry { .. } => None,
+    }
+}
