@@ -1,0 +1,84 @@
+//! An outbound request in reqwest's form.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use reqwest::Request;
+use whisperer_domain::port::OutboundRequest;
+use whisperer_domain::secret::Secret;
+
+/// What frames the message or manages the connection is hyper's alone: hyper would obey a
+/// `content-length` of ours, and a wrong one lets a request be smuggled behind another. The API
+/// refuses them by name; here they are passed over, so that nothing depends on that.
+const OURS: [HeaderName; 10] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    header::EXPECT,
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// # Errors
+/// Words that name a header which cannot be sent, never its value.
+pub(crate) fn build(request: OutboundRequest) -> Result<Request, String> {
+    let headers = headers(&request.headers)?;
+    let mut built = Request::new(Method::POST, request.url.as_url().clone());
+    *built.headers_mut() = headers;
+    *built.body_mut() = Some(request.body.into());
+    Ok(built)
+}
+
+fn headers(given: &[(String, Secret)]) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::with_capacity(given.len());
+    for (name, value) in given {
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| "the request has a header whose name cannot be sent".to_owned())?;
+        if OURS.contains(&name) {
+            continue;
+        }
+        let mut value = HeaderValue::from_bytes(value.expose().as_bytes())
+            .map_err(|_| format!("the request's header {name} has a value that cannot be sent"))?;
+        // Any of them may be a credential: out of `Debug`, and out of HTTP/2's shared table.
+        value.set_sensitive(true);
+        // A header count that overflows the map is an error here, not a panic.
+        headers
+            .try_append(name, value)
+            .map_err(|_| "the request has too many headers".to_owned())?;
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use whisperer_domain::secret::Secret;
+
+    use super::headers;
+
+    fn given(name: &str, value: &str) -> Vec<(String, Secret)> {
+        vec![(name.to_owned(), Secret::new(value.to_owned()))]
+    }
+
+    #[test]
+    fn framing_is_passed_over_in_any_casing() {
+        for name in [
+            "Host",
+            "CONTENT-LENGTH",
+            "Transfer-Encoding",
+            "expect",
+            "tE",
+        ] {
+            assert!(headers(&given(name, "1")).unwrap().is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn invariant_7_values_are_not_shown() {
+        let sent = headers(&given("authorization", "Bearer hunter2")).unwrap();
+        assert!(!format!("{sent:?}").contains("hunter2"));
+        let refusal = headers(&given("x-key", "hunter2\r\nx: y")).unwrap_err();
+        assert!(refusal.contains("x-key") && !refusal.contains("hunter2"));
+    }
+}

@@ -1,0 +1,141 @@
+//! One deadline over connect, head and body.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+use whisperer_domain::outcome::UnreachableCause;
+use whisperer_domain::port::{BoxFuture, Exchange, Transport};
+use whisperer_egress::{Egress, Lookup};
+
+use crate::receiver::{Receiver, read_request};
+use crate::sender::{allowing, answered, config, egress, request, timed_out, unreachable};
+
+const TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Above the 250 ms that a quiet machine keeps, since tests run on busy ones.
+const LATE: Duration = Duration::from_secs(1);
+
+async fn send_briefly(egress: &Egress, url: &str) -> Exchange {
+    let mut outbound = request(url);
+    outbound.timeout = TIMEOUT;
+    let exchange = egress.send(outbound).await;
+    let total = exchange.total;
+    assert!(total >= TIMEOUT && total < TIMEOUT + LATE, "{total:?}");
+    exchange
+}
+
+/// A connection that says nothing and tells when its peer has gone.
+async fn silent() -> (Receiver, mpsc::Receiver<()>) {
+    let (left, leaving) = mpsc::channel(1);
+    let receiver = Receiver::start(move |mut socket| {
+        let left = left.clone();
+        async move {
+            let mut received = Vec::new();
+            let _ = socket.read_to_end(&mut received).await;
+            left.send(()).await.unwrap();
+        }
+    })
+    .await;
+    (receiver, leaving)
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come() {
+    let (receiver, mut leaving) = silent().await;
+    let exchange = send_briefly(&egress(), &receiver.url("/hunter2")).await;
+    assert!(exchange.connect > Duration::ZERO && exchange.connect < TIMEOUT);
+    assert_eq!(timed_out(exchange), "waiting for the answer's head");
+    leaving.recv().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_head_that_drips() {
+    let receiver = Receiver::start(|mut socket| async move {
+        read_request(&mut socket).await;
+        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        while socket
+            .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+            .await
+            .is_ok()
+        {
+            tick.tick().await;
+        }
+    })
+    .await;
+    let exchange = send_briefly(&egress(), &receiver.url("/")).await;
+    assert_eq!(timed_out(exchange), "waiting for the answer's head");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_leaves_the_answer() {
+    let receiver = Receiver::start(|mut socket| async move {
+        read_request(&mut socket).await;
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
+        socket.write_all(head).await.unwrap();
+        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        while socket.write_all(b"x").await.is_ok() {
+            tick.tick().await;
+        }
+    })
+    .await;
+    let response = answered(send_briefly(&egress(), &receiver.url("/")).await);
+    assert!(response.status == 200 && response.truncated && !response.body.is_empty());
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come() {
+    let (receiver, mut leaving) = silent().await;
+    let url = format!("https://{}/hunter2", receiver.address);
+    let exchange = send_briefly(&egress(), &url).await;
+    assert!(exchange.connect >= TIMEOUT / 2, "{:?}", exchange.connect);
+    assert_eq!(timed_out(exchange), "connecting");
+    leaving.recv().await.unwrap();
+}
+
+struct NeverAnswers;
+
+impl Lookup for NeverAnswers {
+    fn lookup(&self, _name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_that_does_not_end() {
+    let slow = Egress::with_lookup(config(allowing(&[])), Arc::new(NeverAnswers)).unwrap();
+    let exchange = send_briefly(&slow, "http://slow.example/hunter2").await;
+    assert_eq!(timed_out(exchange), "looking up the name");
+
+    let mut impatient = config(allowing(&[]));
+    impatient.dns_timeout = Duration::from_millis(10);
+    let egress = Egress::with_lookup(impatient, Arc::new(NeverAnswers)).unwrap();
+    let exchange = egress.send(request("http://slow.example/hunter2")).await;
+    let (cause, message) = unreachable(exchange);
+    assert_eq!(cause, UnreachableCause::Dns);
+    assert_eq!(
+        message,
+        "the name of http://slow.example was not looked up in time"
+    );
+}
+
+#[tokio::test]
+async fn a_dropped_exchange_closes_its_connection() {
+    let (receiver, mut leaving) = silent().await;
+    let egress = egress();
+    let mut sending = egress.send(request(&receiver.url("/")));
+    let connected = async {
+        while receiver.connections() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        exchange = &mut sending => panic!("{exchange:?}"),
+        () = connected => {}
+    }
+    drop(sending);
+    leaving.recv().await.unwrap();
+}

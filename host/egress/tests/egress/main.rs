@@ -1,0 +1,14 @@
+//! Egress at its boundary: real sockets on loopback, receivers that misbehave byte by byte.
+//!
+//! Time is real here, since paused time and real sockets do not go together; no test waits for
+//! anything but an event, and deadlines are tested with small ones.
+
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
+mod answers;
+mod deadlines;
+mod faults;
+mod policy;
+mod receiver;
+mod sender;
+mod tls;
