@@ -1,0 +1,137 @@
+//! The one wasmtime engine, and the thread that makes its time pass.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use wasmtime::{
+    Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, OptLevel,
+    PoolingAllocationConfig,
+};
+
+use crate::config::SandboxConfig;
+use crate::error::SandboxError;
+use crate::limits::{
+    CORE_INSTANCES_MAX, MEMORIES_MAX, MEMORY_BYTES_CEILING, TABLE_ELEMENTS_MAX, TABLES_MAX,
+};
+
+/// One epoch. A guest gives way this often while it computes.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// Instances beside those of calls: one is tried out while it is loaded.
+const SPARE_INSTANCES: usize = 2;
+
+/// # Errors
+/// No engine can be made on this machine, or the cache folder cannot be used.
+pub(crate) fn build(config: &SandboxConfig) -> Result<Engine, SandboxError> {
+    let cache = match &config.cache {
+        Some(folder) => Some(cache(folder, &config.folder)?),
+        None => None,
+    };
+    let settings = |strategy| {
+        let mut settings = features();
+        settings.cache(cache.clone());
+        settings.allocation_strategy(strategy);
+        settings
+    };
+    let pooled = settings(InstanceAllocationStrategy::Pooling(pool(config)));
+    match Engine::new(&pooled) {
+        Ok(engine) => Ok(engine),
+        Err(why) => {
+            // The pool reserves address space, which containers and `ulimit -v` may deny.
+            tracing::warn!(
+                reason = %format!("{why:#}"),
+                "no pool for plugin instances: each call will map its own memory, which is slower"
+            );
+            let plain = settings(InstanceAllocationStrategy::OnDemand);
+            Engine::new(&plain).map_err(|why| SandboxError::Engine(why.into()))
+        }
+    }
+}
+
+fn features() -> Config {
+    let mut config = Config::new();
+    config
+        .cranelift_opt_level(OptLevel::Speed)
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        // A compile must not take the cores that deliveries run on.
+        .parallel_compilation(false)
+        .memory_init_cow(true)
+        .wasm_backtrace_max_frames(None)
+        .wasm_gc(false)
+        .wasm_memory64(false)
+        // Its results differ between machines, and a dry run must repeat exactly.
+        .wasm_relaxed_simd(false);
+    config
+}
+
+fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {
+    let calls = u32::try_from(config.calls_max + SPARE_INSTANCES).unwrap_or(u32::MAX);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(calls)
+        .total_core_instances(calls.saturating_mul(CORE_INSTANCES_MAX))
+        .total_memories(calls.saturating_mul(MEMORIES_MAX))
+        .total_tables(calls.saturating_mul(TABLES_MAX))
+        .total_stacks(calls)
+        .max_core_instances_per_component(CORE_INSTANCES_MAX)
+        .max_memories_per_component(MEMORIES_MAX)
+        .max_tables_per_component(TABLES_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .max_memory_size(MEMORY_BYTES_CEILING)
+        // Measured: giving pages back in batches is three times faster than wiping them.
+        .linear_memory_keep_resident(0)
+        .decommit_batch_size(16);
+    pool
+}
+
+fn cache(folder: &Path, plugins: &Path) -> Result<Cache, SandboxError> {
+    let failed = |source| SandboxError::Cache {
+        folder: folder.to_owned(),
+        source,
+    };
+    make_private(folder).map_err(|why| failed(why.into()))?;
+    let folder = folder.canonicalize().map_err(|why| failed(why.into()))?;
+    if plugins
+        .canonicalize()
+        .is_ok_and(|plugins| folder.starts_with(plugins))
+    {
+        return Err(SandboxError::CacheInPluginFolder { folder });
+    }
+    let mut settings = CacheConfig::new();
+    settings.with_directory(&folder);
+    Cache::new(settings).map_err(|why| failed(why.into()))
+}
+
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Makes time pass for guests until the engine is dropped. A thread of its own, because guests
+/// may be all that the runtime's threads are doing.
+///
+/// # Errors
+/// The thread cannot be started.
+pub(crate) fn start_ticking(engine: &Engine) -> Result<(), SandboxError> {
+    let engine = engine.weak();
+    let ticker = move || {
+        loop {
+            thread::sleep(TICK);
+            match engine.upgrade() {
+                Some(engine) => engine.increment_epoch(),
+                None => return,
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("plugin-epochs".to_owned())
+        .spawn(ticker)
+        .map(drop)
+        .map_err(SandboxError::Ticker)
+}

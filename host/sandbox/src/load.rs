@@ -1,0 +1,169 @@
+//! From a file's bytes to a generation that may run, everything tried off to the side.
+
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::oneshot;
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+use whisperer_domain::event_type::EventPattern;
+use whisperer_domain::id::Digest;
+use whisperer_domain::plugin::PluginFailure;
+
+use crate::bindings::PluginPre;
+use crate::bindings::describer::DescriberPre;
+use crate::bindings::describer::exports::whisperer::plugin::describe::Description;
+use crate::call::introduce;
+use crate::folder::Unit;
+use crate::guest::Guest;
+use crate::inspect::{check_preamble, shape};
+use crate::limits::Limits;
+use crate::registry::Generation;
+use crate::sidecar::Sidecar;
+use crate::status::About;
+
+const PATTERNS_MAX: usize = 64;
+
+/// Compiled and linked, for as many instances as there are calls.
+pub(crate) struct Code {
+    pub(crate) pre: PluginPre<Guest>,
+    pub(crate) describer: Option<DescriberPre<Guest>>,
+    pub(crate) imports: Vec<String>,
+}
+
+/// Why there is no new generation.
+#[derive(Debug)]
+pub(crate) enum NotLoaded {
+    /// The file is to blame: only another one can help.
+    Refused(String),
+    /// The machine is: the same file may do later.
+    Later(String),
+}
+
+pub(crate) struct Loader {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Arc<Linker<Guest>>,
+    pub(crate) limits: Limits,
+}
+
+impl Loader {
+    /// `running` is what runs under this name now: its code is used again if only the settings
+    /// beside it changed.
+    ///
+    /// # Errors
+    /// Why this unit cannot run.
+    ///
+    /// # Cancel safety
+    /// Dropping the future lets the compiling thread finish for nothing.
+    pub(crate) async fn load(
+        &self,
+        unit: Unit,
+        running: Option<&Generation>,
+    ) -> Result<Generation, NotLoaded> {
+        let sidecar = match unit.sidecar {
+            None => Sidecar::default(),
+            Some(text) => text
+                .and_then(|text| Sidecar::parse(&text))
+                .map_err(|why| NotLoaded::Refused(format!("the TOML file beside it: {why}")))?,
+        };
+        let limits = sidecar.limits(self.limits);
+        let bytes = unit.component.map_err(NotLoaded::Refused)?;
+        let digest = unit.digest.unwrap_or(Digest([0; 32]));
+        let code = match running {
+            Some(running) if running.digest == digest => Arc::clone(&running.code),
+            Some(_) | None => Arc::new(self.compile(bytes, limits).await?),
+        };
+        let introduced = introduce(&code, &limits).await.map_err(|trouble| {
+            let reason = format!(
+                "tried out, it failed ({}): {}",
+                trouble.kind.word(),
+                trouble.message
+            );
+            if trouble.kind == PluginFailure::Busy {
+                NotLoaded::Later(reason)
+            } else {
+                NotLoaded::Refused(reason)
+            }
+        })?;
+        let (about, declared) = told(introduced).map_err(NotLoaded::Refused)?;
+        Ok(Generation {
+            number: running.map_or(0, |running| running.number) + 1,
+            digest,
+            code,
+            about,
+            enabled: !sidecar.disabled,
+            patterns: sidecar.events.unwrap_or(declared),
+            config: sidecar.config.unwrap_or_else(|| "{}".to_owned()),
+            limits,
+        })
+    }
+
+    /// On a thread of its own and not on the runtime's: a process that is told to end would wait
+    /// for those, and a large component takes seconds.
+    async fn compile(&self, bytes: Vec<u8>, limits: Limits) -> Result<Code, NotLoaded> {
+        let (answer, compiled) = oneshot::channel();
+        let (engine, linker) = (self.engine.clone(), Arc::clone(&self.linker));
+        let work = move || {
+            // Nobody waits any more: the sandbox is ending.
+            let _ = answer.send(compile(&engine, &linker, &bytes, &limits));
+        };
+        thread::Builder::new()
+            .name("plugin-compiler".to_owned())
+            .spawn(work)
+            .map_err(|why| NotLoaded::Later(format!("no thread to compile it on: {why}")))?;
+        match compiled.await {
+            Ok(code) => code.map_err(NotLoaded::Refused),
+            Err(_) => Err(NotLoaded::Refused("the compiler crashed on it".to_owned())),
+        }
+    }
+}
+
+fn compile(
+    engine: &Engine,
+    linker: &Linker<Guest>,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Code, String> {
+    check_preamble(bytes)?;
+    let component = Component::from_binary(engine, bytes)
+        .map_err(|why| format!("it cannot be compiled (cut off?): {why:#}"))?;
+    let shape = shape(engine, &component, limits)?;
+    let unfit = |why: wasmtime::Error| format!("it does not fit the contract: {why:#}");
+    let pre = linker.instantiate_pre(&component).map_err(unfit)?;
+    let describer = if shape.describes {
+        Some(DescriberPre::new(pre.clone()).map_err(unfit)?)
+    } else {
+        None
+    };
+    Ok(Code {
+        pre: PluginPre::new(pre).map_err(unfit)?,
+        describer,
+        imports: shape.imports,
+    })
+}
+
+fn told(description: Option<Description>) -> Result<(About, Vec<EventPattern>), String> {
+    let Some(description) = description else {
+        return Ok((About::default(), Vec::new()));
+    };
+    if description.events.len() > PATTERNS_MAX {
+        return Err(format!(
+            "it declares more than {PATTERNS_MAX} event patterns"
+        ));
+    }
+    let patterns: Result<Vec<_>, _> = description
+        .events
+        .iter()
+        .map(|text| EventPattern::parse(text))
+        .collect();
+    let about = About {
+        version: description.version,
+        summary: description.summary,
+        config_schema: description.config_schema,
+        config_example: description.config_example,
+    };
+    Ok((
+        about,
+        patterns.map_err(|why| format!("it declares an event pattern: {why}"))?,
+    ))
+}

@@ -1,0 +1,196 @@
+//! The one validator of what a plugin made, and the sum of what a chain made so far.
+
+use bytes::Bytes;
+use whisperer_domain::event::Event;
+use whisperer_domain::header::{HEADERS_BYTES_MAX, HEADERS_MAX, HeaderOp, check_op};
+use whisperer_domain::json;
+use whisperer_domain::port::{Chained, Made};
+
+use crate::bindings::whisperer::plugin::types::{Header, Patch};
+
+const CONTENT_TYPE_BYTES_MAX: usize = 256;
+
+/// What the plugins of a chain have made of an event so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress {
+    payload: Option<Bytes>,
+    content_type: Option<String>,
+    bare: bool,
+    header_ops: Vec<HeaderOp>,
+}
+
+impl Progress {
+    pub(crate) fn payload<'a>(&'a self, event: &'a Event) -> &'a Bytes {
+        self.payload.as_ref().unwrap_or(&event.payload)
+    }
+
+    pub(crate) fn content_type<'a>(&'a self, event: &'a Event) -> &'a str {
+        self.content_type.as_deref().unwrap_or(&event.content_type)
+    }
+
+    /// The headers as the operations so far leave them, for the next plugin to see.
+    pub(crate) fn headers(&self) -> Vec<Header> {
+        let mut headers: Vec<Header> = Vec::new();
+        for op in &self.header_ops {
+            match op {
+                HeaderOp::Append { .. } => {}
+                HeaderOp::Set { name, .. } | HeaderOp::Remove { name } => {
+                    headers.retain(|header| !header.name.eq_ignore_ascii_case(name));
+                }
+            }
+            if let Some(value) = op.value() {
+                headers.push(Header {
+                    name: op.name().to_owned(),
+                    value: value.to_owned(),
+                });
+            }
+        }
+        headers
+    }
+
+    /// Takes a patch over, whole or not at all.
+    ///
+    /// # Errors
+    /// A sentence about what in it must not be sent.
+    pub(crate) fn apply(&mut self, patch: Patch, event: &Event) -> Result<(), String> {
+        let mut next = self.clone();
+        let remade = patch.payload.is_some() || patch.content_type.is_some();
+        if let Some(payload) = patch.payload {
+            next.payload = Some(payload.into());
+        }
+        if let Some(content_type) = patch.content_type {
+            check_content_type(&content_type)?;
+            next.content_type = Some(content_type);
+        }
+        next.bare |= patch.bare;
+        if remade {
+            if is_json(next.content_type(event)) {
+                json::check(next.payload(event))
+                    .map_err(|why| format!("the payload is not JSON, as its type says: {why}"))?;
+            } else {
+                // An envelope can only hold JSON.
+                next.bare = true;
+            }
+        }
+        next.header_ops.extend(ops(
+            patch.remove_headers,
+            patch.set_headers,
+            patch.append_headers,
+        ));
+        check_headers(&next.header_ops)?;
+        *self = next;
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Chained {
+        let untouched = self.payload.is_none()
+            && self.content_type.is_none()
+            && !self.bare
+            && self.header_ops.is_empty();
+        if untouched {
+            return Chained::Unchanged;
+        }
+        Chained::Made(Made {
+            payload: self.payload,
+            content_type: self.content_type,
+            bare: self.bare,
+            header_ops: self.header_ops,
+        })
+    }
+}
+
+/// In the order that the contract names.
+fn ops(
+    remove: Vec<String>,
+    set: Vec<Header>,
+    append: Vec<Header>,
+) -> impl Iterator<Item = HeaderOp> {
+    let removed = remove.into_iter().map(|name| HeaderOp::Remove { name });
+    let set = set
+        .into_iter()
+        .map(|Header { name, value }| HeaderOp::Set { name, value });
+    let appended = append
+        .into_iter()
+        .map(|Header { name, value }| HeaderOp::Append { name, value });
+    removed.chain(set).chain(appended)
+}
+
+/// The bounds hold over the whole chain: the request has one head.
+fn check_headers(ops: &[HeaderOp]) -> Result<(), String> {
+    if ops.len() > HEADERS_MAX {
+        return Err(format!("more than {HEADERS_MAX} changes to headers"));
+    }
+    let bytes: usize = ops
+        .iter()
+        .map(|op| op.name().len() + op.value().map_or(0, str::len))
+        .sum();
+    if bytes > HEADERS_BYTES_MAX {
+        return Err(format!("more than {HEADERS_BYTES_MAX} bytes of headers"));
+    }
+    ops.iter().try_for_each(check_op)
+}
+
+/// `type/subtype`, perhaps with parameters, all of it visible ASCII.
+fn check_content_type(text: &str) -> Result<(), String> {
+    let token = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+    };
+    let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
+    let names = essence.trim_end().split_once('/');
+    let good = names.is_some_and(|(kind, subtype)| token(kind) && token(subtype))
+        && parameters
+            .bytes()
+            .all(|b| b == b' ' || b.is_ascii_graphic());
+    if text.len() > CONTENT_TYPE_BYTES_MAX || !good {
+        return Err(format!("\"{}\" is not a content type", text.escape_debug()));
+    }
+    Ok(())
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    essence == "application/json" || essence.ends_with("+json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_content_type, is_json};
+
+    #[test]
+    fn content_types_are_checked() {
+        for good in [
+            "application/json",
+            "text/plain; charset=utf-8",
+            "application/a.b+json",
+        ] {
+            assert_eq!(check_content_type(good), Ok(()), "{good}");
+        }
+        let long = format!("text/{}", "x".repeat(300));
+        for bad in [
+            "",
+            "text",
+            "/",
+            "text/",
+            "text/plain\r\nx: y",
+            "te xt/plain",
+            "ä/b",
+            &long,
+        ] {
+            assert!(check_content_type(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn json_is_known_by_its_suffix_too() {
+        assert!(is_json("Application/JSON; charset=utf-8") && is_json("application/x+json"));
+        assert!(!is_json("text/json5") && !is_json("text/plain"));
+    }
+}
