@@ -24,7 +24,7 @@ pub(crate) fn judge(error: &reqwest::Error, origin: &str) -> Exchanged {
     } else if find::<hyper::Error>(error).is_some_and(is_not_http) {
         let message = format!("{origin} answered with something that is not HTTP");
         (UnreachableCause::Protocol, message)
-    } else if let Some(io) = find::<io::Error>(error) {
+    } else if let Some(io) = innermost_io(error) {
         io_words(io, error.is_connect(), origin)
     } else if find::<hyper::Error>(error).is_some_and(is_cut_short) {
         let message = format!("{origin} closed the connection before it answered");
@@ -149,6 +149,13 @@ fn certificate_words(error: &CertificateError) -> &'static str {
 
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// The one that the system gave; those around it only say "other".
+fn innermost_io(error: &reqwest::Error) -> Option<&io::Error> {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref())
+        .last()
 }
 
 /// An error and its causes. `io::Error` answers `source` with the cause of what it wraps, so what

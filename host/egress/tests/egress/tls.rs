@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,10 +27,15 @@ const NAME: &str = "receiver.example";
 
 /// A receiver that speaks HTTP/2 over TLS and answers with the version it was asked in, and its
 /// certificate as PEM.
-async fn secure_receiver(tune: impl FnOnce(&mut CertificateParams)) -> (Receiver, Vec<u8>) {
+async fn secure_receiver(
+    issuer: &str,
+    tune: impl FnOnce(&mut CertificateParams),
+) -> (Receiver, Vec<u8>) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![NAME.to_owned()]).unwrap();
     params.distinguished_name = DistinguishedName::new();
+    // Issuers of one name would be taken for each other.
+    params.distinguished_name.push(DnType::CommonName, issuer);
     tune(&mut params);
     let certificate = params.self_signed(&key).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -78,7 +83,7 @@ async fn send_to(egress: &Egress, name: &str, address: SocketAddr) -> Exchange {
 
 #[tokio::test]
 async fn http_2_is_spoken_where_it_is_offered_over_one_connection() {
-    let (receiver, root) = secure_receiver(|_| {}).await;
+    let (receiver, root) = secure_receiver("known", |_| {}).await;
     let egress = trusting(&[root]);
     let first = send_to(&egress, NAME, receiver.address).await;
     assert!(first.connect > Duration::ZERO);
@@ -96,13 +101,13 @@ async fn http_2_is_spoken_where_it_is_offered_over_one_connection() {
 
 #[tokio::test]
 async fn certificates_that_are_not_accepted() {
-    let (unknown, _) = secure_receiver(|_| {}).await;
-    let (expired, old_root) = secure_receiver(|params| {
+    let (unknown, _) = secure_receiver("unknown", |_| {}).await;
+    let (expired, old_root) = secure_receiver("expired", |params| {
         params.not_before = rcgen::date_time_ymd(2000, 1, 1);
         params.not_after = rcgen::date_time_ymd(2001, 1, 1);
     })
     .await;
-    let (misnamed, root) = secure_receiver(|_| {}).await;
+    let (misnamed, root) = secure_receiver("misnamed", |_| {}).await;
     let egress = trusting(&[old_root, root]);
     for (receiver, name, words) in [
         (&unknown, NAME, "it is self-signed"),
