@@ -237,11 +237,8 @@ impl Model {
 
 impl Kept {
     fn add_attempt(&mut self, mut attempt: Attempt) {
-        let known = self.attempts.iter().map(|known| known.number);
-        if known.clone().any(|number| number == attempt.number) {
-            attempt.number = known.max().unwrap_or(0).saturating_add(1);
-        }
         follow::count(&mut self.delivery, &attempt);
+        attempt.number = self.delivery.attempts;
         self.attempts.push(attempt);
     }
 }

@@ -127,7 +127,7 @@ impl<'a> Reading<'a> {
             event: self.event(row.delivery.event)?,
             last_attempt: self.last_attempt(&row.delivery)?,
             hook: self.tombstone(row.delivery.hook)?,
-            attempted_at: row.attempted_at,
+            attempted_at: row.attempted_at(),
             delivery: row.delivery,
         })
     }

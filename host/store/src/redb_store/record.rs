@@ -18,7 +18,9 @@ use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::Event;
 use whisperer_domain::event_type::EventType;
 use whisperer_domain::header::HeaderOp;
-use whisperer_domain::id::{DeliveryUuid, Digest, EventId, EventKey, HookId, Owner, Sequence};
+use whisperer_domain::id::{
+    AttemptId, DeliveryUuid, Digest, EventId, EventKey, HookId, Owner, Sequence,
+};
 use whisperer_domain::plugin::PluginName;
 use whisperer_domain::time::Timestamp;
 
@@ -27,8 +29,8 @@ use super::frame;
 
 pub(super) use hook::HookRecord;
 
-/// How many attempts' times a delivery lists; retries by hand can make more.
-const ATTEMPTED_AT_MAX: usize = 128;
+/// How many of its attempts a delivery names itself; retries by hand can make more.
+const TRIES_MAX: usize = 128;
 
 /// The payload follows as the record's tail: it is never copied through a serialiser.
 #[derive(Serialize, Deserialize)]
@@ -93,25 +95,40 @@ struct DeliveryRecord {
     created_at: Timestamp,
     modified_at: Timestamp,
     attempts: u32,
-    attempted_at: Vec<Timestamp>,
+    tries: Vec<(AttemptId, Timestamp)>,
     state: DeliveryState,
     last_status: Option<u16>,
 }
 
-/// A delivery with what only lists of it show.
+/// A delivery with what is known of its attempts without reading them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) delivery: Delivery,
-    /// When its attempts began, oldest first, as far as [`ATTEMPTED_AT_MAX`] goes.
-    pub(super) attempted_at: Vec<Timestamp>,
+    /// The latest [`TRIES_MAX`] attempts and when they began, oldest first.
+    tries: Vec<(AttemptId, Timestamp)>,
 }
 
 impl Row {
-    pub(super) fn began(&mut self, at: Timestamp) {
-        if self.attempted_at.len() >= ATTEMPTED_AT_MAX {
-            self.attempted_at.remove(0);
+    pub(super) fn fresh(delivery: Delivery) -> Self {
+        Self {
+            delivery,
+            tries: Vec::new(),
         }
-        self.attempted_at.push(at);
+    }
+
+    pub(super) fn add_try(&mut self, id: AttemptId, began_at: Timestamp) {
+        if self.tries.len() >= TRIES_MAX {
+            self.tries.remove(0);
+        }
+        self.tries.push((id, began_at));
+    }
+
+    pub(super) fn has_try(&self, id: AttemptId) -> bool {
+        self.tries.iter().any(|(known, _)| *known == id)
+    }
+
+    pub(super) fn attempted_at(&self) -> Vec<Timestamp> {
+        self.tries.iter().map(|(_, began_at)| *began_at).collect()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -124,7 +141,7 @@ impl Row {
             created_at: delivery.created_at,
             modified_at: delivery.modified_at,
             attempts: delivery.attempts,
-            attempted_at: self.attempted_at.clone(),
+            tries: self.tries.clone(),
             state: delivery.state.clone(),
             last_status: delivery.last_status,
         })
@@ -145,7 +162,7 @@ impl Row {
                 state: record.state,
                 last_status: record.last_status,
             },
-            attempted_at: record.attempted_at,
+            tries: record.tries,
         })
     }
 }

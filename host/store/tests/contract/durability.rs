@@ -1,1 +1,226 @@
-//! .
+//! What stays when the process does not: closing, dropping, and a copy of the file taken while
+//! it is written, which is what a kill leaves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
+use whisperer_domain::delivery::{CancelCause, DeliveryState, Pin};
+use whisperer_domain::envelope::Envelope;
+use whisperer_domain::hook::{BasicAuth, ChainLink, Hook, PluginChoice};
+use whisperer_domain::id::{HookId, Sequence};
+use whisperer_domain::plugin::PluginName;
+use whisperer_domain::port::{AcceptError, Ledger, Scope, Settlement, StoreDown, Verdict};
+use whisperer_domain::secret::Secret;
+use whisperer_store::{RedbStore, StoreError};
+
+use crate::stage::{Stage, TestClock, attempt, config, event, everything, hook, settlement};
+
+const SECRETS: [&str; 4] = [
+    "whsec_first-secret-of-all",
+    "second secret: a header's value",
+    "third secret: a password",
+    "{\"token\":\"fourth secret in a plugin's config\"}",
+];
+
+fn secretive() -> Hook {
+    let [key, header, password, config] = SECRETS.map(|text| Secret::new(text.to_owned()));
+    Hook {
+        secret_key: Some(key),
+        additional_headers: Some(vec![("x-token".to_owned(), header)]),
+        auth: Some(BasicAuth {
+            username: "ann".to_owned(),
+            password,
+        }),
+        plugins: PluginChoice::Chain(vec![ChainLink {
+            name: PluginName::parse("redact").unwrap(),
+            config,
+        }]),
+        ..hook("ann", "https://a.example/", "*")
+    }
+}
+
+/// A store with a bit of everything in it.
+async fn full() -> Stage {
+    let stage = Stage::redb();
+    let first = stage.create(secretive()).await;
+    let second = stage.hook("bob", "https://b.example/", "*").await;
+    for post in 1..=3 {
+        stage.post(&format!("e{post}")).await;
+    }
+    let lease = stage.lease(first.id).await;
+    let failed = Settlement {
+        attempt: Some(attempt(1, 500)),
+        pin: Some(Pin::Unchanged {
+            envelope: Envelope::Whisperer,
+            digests: Vec::new(),
+        }),
+        ..settlement(
+            lease,
+            1,
+            Verdict::Retry {
+                after: Duration::from_secs(5),
+            },
+        )
+    };
+    stage.settle(failed).await;
+    stage.delete(second.id).await;
+    stage
+}
+
+/// Everything that can be read, as text.
+async fn all_of(stage: &Stage) -> String {
+    let mut text = String::new();
+    let page = stage.ledger.page(everything()).await.unwrap();
+    for item in page.items {
+        let found = stage.find(item.delivery.sequence.0).await;
+        text += &format!("{found:?}\n");
+    }
+    let snapshot = stage.catalog.snapshot();
+    let status = stage.ledger.status();
+    text + &format!(
+        "{:?} {:?} {:?} {} {}",
+        snapshot.revision,
+        snapshot.hooks,
+        snapshot.event_types.keys(),
+        status.events_accepted,
+        status.attempts_settled
+    )
+}
+
+/// Lets the store go and opens what it left.
+fn reopened(stage: Stage) -> Stage {
+    let Stage {
+        ledger,
+        catalog,
+        clock,
+        folder,
+    } = stage;
+    drop((ledger, catalog));
+    let folder = folder.unwrap();
+    let store = RedbStore::open(config(folder.path()), clock.clone()).unwrap();
+    Stage::over(store, clock, Some(folder))
+}
+
+#[tokio::test]
+async fn a_store_that_was_dropped_has_everything_when_it_is_opened_again() {
+    let stage = full().await;
+    let before = all_of(&stage).await;
+    let stage = reopened(stage);
+    assert_eq!(all_of(&stage).await, before);
+
+    let hook = stage.catalog.snapshot().hooks[&HookId(1)].clone();
+    assert!(!hook.secrets_unreadable);
+    assert_eq!(hook.secret_key.as_ref().unwrap().expose(), SECRETS[0]);
+    let PluginChoice::Chain(links) = &hook.plugins else {
+        panic!("it had a chain");
+    };
+    assert_eq!(links[0].config.expose(), SECRETS[3]);
+    // Counters go on where they were.
+    stage.post("e4").await;
+    assert_eq!(stage.find(7).await.view.event.id.as_str(), "e4");
+    assert_eq!(
+        stage.hook("ann", "https://c.example/", "*").await.id,
+        HookId(3)
+    );
+    assert!(stage.post("e1").await.replayed);
+}
+
+#[tokio::test]
+async fn a_closed_store_refuses_and_its_file_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = TestClock::new();
+    let store = RedbStore::open(config(folder.path()), clock.clone()).unwrap();
+    let stage = Stage::over(store.clone(), clock.clone(), None);
+    stage.post("e1").await;
+    store.close().await.unwrap();
+    let refused = stage.accept(event("e2", "package.created")).await;
+    assert!(
+        matches!(refused, Err(AcceptError::Down(StoreDown::Closed))),
+        "{refused:?}"
+    );
+    let refused = store.find(Sequence(1), Scope::All).await;
+    assert!(matches!(refused, Err(StoreDown::Closed)), "{refused:?}");
+    assert!(matches!(store.close().await, Err(StoreError::Closed)));
+
+    let store = RedbStore::open(config(folder.path()), clock.clone()).unwrap();
+    let stage = Stage::over(store, clock, None);
+    assert!(stage.post("e1").await.replayed);
+}
+
+#[tokio::test]
+async fn a_kill_loses_nothing_that_was_acknowledged() {
+    let stage = full().await;
+    let folder = stage.folder.as_ref().unwrap().path();
+    let copies = tempfile::tempdir().unwrap();
+    for kill in 0..10 {
+        stage.post(&format!("acknowledged {kill}")).await;
+        let before = all_of(&stage).await;
+        let copy = copies.path().join(kill.to_string());
+        std::fs::create_dir(&copy).unwrap();
+        for file in ["whisperer.redb", "whisperer.key"] {
+            std::fs::copy(folder.join(file), copy.join(file)).unwrap();
+        }
+        let store = RedbStore::open(config(&copy), stage.clock.clone()).unwrap();
+        let killed = Stage::over(store, stage.clock.clone(), None);
+        assert_eq!(all_of(&killed).await, before);
+    }
+}
+
+#[tokio::test]
+async fn no_secret_lies_in_the_file_in_clear() {
+    let stage = full().await;
+    let path = stage.folder.as_ref().unwrap().path().join("whisperer.redb");
+    let bytes = std::fs::read(path).unwrap();
+    let holds = |text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    assert!(holds("https://a.example/"), "the look itself works");
+    for secret in SECRETS {
+        assert!(!holds(secret), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_cancellation_is_seen_at_once_and_finished_after_a_kill() {
+    const POSTS: u64 = 2500;
+    let stage = Stage::redb();
+    let hook = stage.hook("ann", "https://a.example/", "*").await;
+    let mut posts = tokio::task::JoinSet::new();
+    let revision = stage.catalog.snapshot().revision;
+    for post in 0..POSTS {
+        let event = event(&format!("e{post}"), "package.created");
+        let ledger = Arc::clone(&stage.ledger);
+        let hook = hook.id;
+        posts.spawn(async move { ledger.accept(event, vec![hook], revision).await });
+    }
+    assert!(posts.join_all().await.iter().all(Result::is_ok));
+    stage.delete(hook.id).await;
+    // The copy is most likely taken amid the steps; the promise holds wherever it was.
+    let folder = stage.folder.as_ref().unwrap().path();
+    let copy = tempfile::tempdir().unwrap();
+    for file in ["whisperer.redb", "whisperer.key"] {
+        std::fs::copy(folder.join(file), copy.path().join(file)).unwrap();
+    }
+    let last = stage.find(POSTS).await;
+    let cancelled = DeliveryState::Cancelled(CancelCause::HookDeleted);
+    assert_eq!(*last.state(), cancelled);
+
+    let store = RedbStore::open(config(copy.path()), stage.clock.clone()).unwrap();
+    // A cancellation gives way to nobody: what is asked now is answered after its next step, so
+    // a few writes wait for all of it, wherever it was.
+    let killed = Stage::over(store.clone(), stage.clock.clone(), None);
+    for step in 0..=POSTS / 1000 {
+        killed.post(&format!("after {step}")).await;
+    }
+    for sequence in [1, 1000, 1001, POSTS] {
+        assert_eq!(*killed.find(sequence).await.state(), cancelled);
+    }
+    store.close().await.unwrap();
+    let pending = TableDefinition::<(u64, u64, u64), ()>::new("pending");
+    let database = Database::open(copy.path().join("whisperer.redb")).unwrap();
+    let txn = database.begin_read().unwrap();
+    assert_eq!(txn.open_table(pending).unwrap().len().unwrap(), 0);
+}

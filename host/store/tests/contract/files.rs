@@ -1,1 +1,216 @@
-//! .
+//! Files: which are opened, which are refused and left alone, and what damage does.
+
+use std::fs;
+use std::path::Path;
+
+use redb::{Database, ReadableTable, TableDefinition};
+use whisperer_domain::id::Sequence;
+use whisperer_domain::port::{Scope, StoreDown};
+use whisperer_store::{RedbStore, StoreError};
+
+use crate::stage::{Stage, TestClock, config, everything};
+
+fn open(folder: &Path) -> Result<std::sync::Arc<RedbStore>, StoreError> {
+    RedbStore::open(config(folder), TestClock::new())
+}
+
+fn error_of(folder: &Path) -> StoreError {
+    match open(folder) {
+        Ok(_) => panic!("it must be refused"),
+        Err(error) => error,
+    }
+}
+
+/// The file is refused, by a message that names it, and is as it was.
+fn refused(folder: &Path) -> StoreError {
+    let path = folder.join("whisperer.redb");
+    let before = fs::read(&path).unwrap();
+    let error = error_of(folder);
+    assert!(error.to_string().contains("whisperer.redb"), "{error}");
+    assert!(fs::read(&path).unwrap() == before, "{error}");
+    error
+}
+
+fn change(path: &Path, table: TableDefinition<'_, &str, &[u8]>, key: &str, value: &[u8]) {
+    let database = Database::create(path).unwrap();
+    let txn = database.begin_write().unwrap();
+    txn.open_table(table).unwrap().insert(key, value).unwrap();
+    txn.commit().unwrap();
+}
+
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+
+#[test]
+fn an_empty_file_is_made_a_database_and_nothing_else_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("whisperer.redb"), "").unwrap();
+    drop(open(folder.path()).unwrap());
+    let mut names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["whisperer.key", "whisperer.redb"]);
+}
+
+#[test]
+fn what_is_not_ours_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("whisperer.redb");
+    for bytes in [&b"#!/bin/sh"[..], &[0; 8192], b"r", b"SQLite format 3\0"] {
+        fs::write(&path, bytes).unwrap();
+        let error = refused(folder.path());
+        assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+    }
+    fs::remove_file(&path).unwrap();
+    change(&path, TableDefinition::new("other"), "k", b"v");
+    let error = refused(folder.path());
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+    change(&path, META, "what", b"v");
+    let error = refused(folder.path());
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let error = error_of(folder.path());
+    assert!(matches!(error, StoreError::Folder { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_truncated_file_is_refused_and_left_alone() {
+    let stage = Stage::redb();
+    for post in 0..50 {
+        stage.post(&format!("e{post}")).await;
+    }
+    let Stage {
+        ledger,
+        catalog,
+        folder,
+        ..
+    } = stage;
+    drop((ledger, catalog));
+    let folder = folder.unwrap();
+    let path = folder.path().join("whisperer.redb");
+    let whole = fs::read(&path).unwrap();
+    for kept in [4, 9, 64, 511, 4096, 4097, 65_536, whole.len() - 4096] {
+        fs::write(&path, &whole[..kept]).unwrap();
+        refused(folder.path());
+    }
+    fs::write(&path, &whole).unwrap();
+    open(folder.path()).unwrap();
+}
+
+#[test]
+fn a_newer_format_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    // Version byte, checksum, and the number 2 as postcard writes it.
+    let mut record = vec![1];
+    record.extend_from_slice(&crc32fast::hash(&[2]).to_le_bytes());
+    record.push(2);
+    change(
+        &folder.path().join("whisperer.redb"),
+        META,
+        "schema",
+        &record,
+    );
+    let error = refused(folder.path());
+    assert!(
+        matches!(error, StoreError::Newer { found: 2, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_database_in_use_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let error = error_of(folder.path());
+    assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+    drop(store);
+    open(folder.path()).unwrap();
+}
+
+#[test]
+fn the_key_file_is_private_and_must_be_the_right_one() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    let key_file = folder.path().join("whisperer.key");
+    let key = fs::read(&key_file).unwrap();
+    assert_eq!(key.len(), 32);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(&key_file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    fs::write(&key_file, [0; 32]).unwrap();
+    let error = refused(folder.path());
+    assert!(matches!(error, StoreError::KeyWrong { .. }), "{error}");
+    assert!(error.to_string().contains("whisperer.key"), "{error}");
+    fs::write(&key_file, &key[..31]).unwrap();
+    let error = error_of(folder.path());
+    assert!(
+        matches!(error, StoreError::KeyMalformed { bytes: 31, .. }),
+        "{error}"
+    );
+    fs::remove_file(&key_file).unwrap();
+    let error = refused(folder.path());
+    assert!(matches!(error, StoreError::KeyMissing { .. }), "{error}");
+    assert!(!key_file.exists(), "and none was made");
+
+    fs::write(&key_file, &key).unwrap();
+    open(folder.path()).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_named_and_stops_nobody_else() {
+    let stage = Stage::redb();
+    let first = stage.hook("ann", "https://a.example/", "*").await;
+    let second = stage.hook("ann", "https://b.example/", "package.*").await;
+    stage.post("e1").await;
+    stage.post("e2").await;
+    let Stage {
+        ledger,
+        catalog,
+        clock,
+        folder,
+    } = stage;
+    drop((ledger, catalog));
+    let folder = folder.unwrap();
+    {
+        let deliveries = TableDefinition::<u64, &[u8]>::new("deliveries");
+        let database = Database::open(folder.path().join("whisperer.redb")).unwrap();
+        let txn = database.begin_write().unwrap();
+        let mut table = txn.open_table(deliveries).unwrap();
+        let mut record = table.get(1).unwrap().unwrap().value().to_vec();
+        *record.last_mut().unwrap() ^= 0x10;
+        table.insert(1, &*record).unwrap();
+        drop(table);
+        txn.commit().unwrap();
+    }
+    let store = RedbStore::open(config(folder.path()), clock.clone()).unwrap();
+    let stage = Stage::over(store, clock, Some(folder));
+
+    let damaged = stage.ledger.find(Sequence(1), Scope::All).await;
+    let text = format!("{damaged:?}");
+    assert!(matches!(damaged, Err(StoreDown::Damaged(_))), "{text}");
+    assert!(text.contains("deliveries[1]"), "{text}");
+    let lane = stage.lease(second.id).await;
+    assert_eq!(stage.due(lane).await, [2, 4]);
+    let lane = stage.lease(first.id).await;
+    assert_eq!(stage.due(lane).await, [3], "its own lane goes on too");
+    let alone = stage
+        .ledger
+        .take(
+            lane,
+            stage.clock_now(),
+            vec![Sequence(3)],
+            crate::stage::WIDE,
+        )
+        .await;
+    assert!(matches!(alone, Err(StoreDown::Damaged(_))), "{alone:?}");
+    let page = stage.ledger.page(everything()).await.unwrap();
+    assert_eq!(page.items.len(), 3);
+}

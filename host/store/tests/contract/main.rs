@@ -1,6 +1,11 @@
 //! What every store promises, run over the redb store and the in-memory model alike; and what
 //! the redb store promises besides, about its files.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy spares functions marked as tests only; this whole crate is one"
+)]
+
 mod accept;
 mod catalog;
 mod durability;

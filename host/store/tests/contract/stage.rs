@@ -112,6 +112,10 @@ impl Stage {
         }
     }
 
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(crate) async fn hook(&self, owner: &str, target: &str, pattern: &str) -> Arc<Hook> {
         self.create(hook(owner, target, pattern)).await
     }

@@ -206,10 +206,7 @@ impl Batch<'_, '_> {
                 },
                 last_status: None,
             };
-            let row = Row {
-                delivery,
-                attempted_at: Vec::new(),
-            };
+            let row = Row::fresh(delivery);
             self.tables.deliveries.insert(sequence.0, &*row.encode())?;
             self.tables
                 .pending

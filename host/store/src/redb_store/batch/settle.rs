@@ -1,5 +1,7 @@
 //! Settling what attempts came to, as part of one transaction.
 
+use std::sync::Arc;
+
 use redb::ReadableTable;
 use whisperer_domain::attempt::Attempt;
 use whisperer_domain::delivery::{CancelCause, DeliveryState, Pin};
@@ -46,7 +48,7 @@ impl Batch<'_, '_> {
             return Ok(Settled::Fenced);
         }
         if let Some(attempt) = &item.attempt
-            && self.is_settled(item.sequence, attempt)?
+            && row.has_try(attempt.id)
         {
             return Ok(Settled::Applied {
                 due: follow::due_of(&row.delivery),
@@ -91,30 +93,16 @@ impl Batch<'_, '_> {
         Some(DeliveryState::Cancelled(cancellation.cause.clone()))
     }
 
-    fn is_settled(&self, sequence: Sequence, attempt: &Attempt) -> Result<bool, Fault> {
-        let Some(bytes) = self.tables.attempts.get((sequence.0, attempt.number))? else {
-            return Ok(false);
-        };
-        let known = rows::attempt(sequence, attempt.number, bytes.value())?;
-        Ok(known.id == attempt.id)
-    }
-
-    /// Under its own number, or, if another attempt has that, under the next free one: two
-    /// tries at once, which both happened.
+    /// Numbered by the order of settling: two tries at once, which both happened, are told apart
+    /// whatever number each thought it had.
     fn write_attempt(&mut self, row: &mut Row, mut attempt: Attempt) -> Result<(), Fault> {
-        let sequence = row.delivery.sequence;
-        let attempts = &mut self.tables.attempts;
-        if attempts.get((sequence.0, attempt.number))?.is_some() {
-            let last = attempts
-                .range((sequence.0, 0)..=(sequence.0, u32::MAX))?
-                .next_back()
-                .transpose()?;
-            let last = last.map_or(0, |(key, _)| key.value().1);
-            attempt.number = last.saturating_add(1);
-        }
-        attempts.insert((sequence.0, attempt.number), &*frame::encode(&attempt))?;
-        row.began(attempt.started_at);
         follow::count(&mut row.delivery, &attempt);
+        attempt.number = row.delivery.attempts;
+        self.tables.attempts.insert(
+            (row.delivery.sequence.0, attempt.number),
+            &*frame::encode(&attempt),
+        )?;
+        row.add_try(attempt.id, attempt.started_at);
         self.state.counters.attempts_settled += 1;
         Ok(())
     }
@@ -149,7 +137,7 @@ impl Batch<'_, '_> {
             Some(bytes) => frame::decode::<HookRecord>("hooks", &id.0, bytes.value()).ok(),
             None => None,
         };
-        let catalog = std::sync::Arc::make_mut(&mut self.state.catalog);
+        let catalog = Arc::make_mut(&mut self.state.catalog);
         let Some(hook) = catalog_edit::disable(catalog, id, reason, self.now) else {
             return Ok(());
         };
