@@ -20,9 +20,7 @@ impl Scheduler {
     pub(super) fn dispatch(&mut self, now: Timestamp) {
         let catalog = self.parts.ports.catalog.snapshot();
         while self.has_place() {
-            let timing_out_max = (self.parts.config.attempts_max / 2).max(1);
-            let timing_out_may = self.running_timing_out < timing_out_max;
-            let Some(hook) = self.rings.pop(timing_out_may) else {
+            let Some(hook) = self.rings.pop(self.has_place_for_timing_out()) else {
                 break;
             };
             self.give_turn(hook, &catalog, now);
@@ -40,6 +38,10 @@ impl Scheduler {
         self.running < config.attempts_max
             && self.unsettled < config.unsettled_max
             && self.unsettled_bytes < config.unsettled_bytes_max
+    }
+
+    fn has_place_for_timing_out(&self) -> bool {
+        self.running_timing_out < (self.parts.config.attempts_max / 2).max(1)
     }
 
     /// The lane's hook, if the lane may run under it; else the lane is put to rest.
@@ -63,9 +65,15 @@ impl Scheduler {
         let Some(hook) = self.active_hook(id, catalog, now) else {
             return;
         };
+        let timing_out_may = self.has_place_for_timing_out();
         let Some(lane) = self.lanes.get_mut(&id) else {
             return;
         };
+        if lane.timing_out && !timing_out_may {
+            // It began to time out while it stood in the other ring.
+            self.rings.push(id, true);
+            return;
+        }
         // A lane that may not is not put back: the end of one of its attempts will do that.
         if let Some(ready) = lane.begin_attempt(now, &hook) {
             self.begin_attempt(hook, ready);

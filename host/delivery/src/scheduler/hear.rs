@@ -220,6 +220,7 @@ impl Scheduler {
             next_due,
         } = taken;
         let mut crowded = false;
+        let mut kept = 0;
         for ready in ready {
             let Some(room) = self.room_for(hook, &ready, now) else {
                 more = true;
@@ -228,6 +229,7 @@ impl Scheduler {
             };
             if let Some(lane) = self.lanes.get_mut(&hook) {
                 lane.keep(Held { ready, room });
+                kept += 1;
             }
         }
         let config = &self.parts.config;
@@ -235,9 +237,8 @@ impl Scheduler {
             return;
         };
         lane.read_failures = 0;
-        // Room will come with the turns of other lanes: until then there is no use in reading.
-        lane.read_not_before =
-            (crowded && lane.buffer.len() == 0).then(|| now.after(config.store_wait_min));
+        // Room will come with the turns that are taken meanwhile: at once there is none.
+        lane.read_not_before = (crowded && kept == 0).then(|| now.after(config.store_wait_min));
         if let Some(due) = next_due {
             // The next millisecond at the earliest: what was due at the horizon came along.
             lane.due_at(due.max(horizon.after(Duration::from_millis(1))));

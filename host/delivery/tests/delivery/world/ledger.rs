@@ -1,0 +1,192 @@
+//! The world as a store: rows in a map, and a commit that sometimes fails after it was made.
+
+use std::sync::Arc;
+
+use whisperer_domain::catalog::Revision;
+use whisperer_domain::delivery::DeliveryState;
+use whisperer_domain::event::NewEvent;
+use whisperer_domain::hook::HookStatus;
+use whisperer_domain::id::{HookId, Sequence};
+use whisperer_domain::port::{
+    AcceptError, Accepted, Attempted, BoxFuture, Budget, Clock, DeliveryQuery, FeedSink,
+    HookEffect, Lease, Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown, Taken,
+    Verdict,
+};
+use whisperer_domain::time::Timestamp;
+
+use super::{World, lease};
+
+impl World {
+    fn apply(&self, settlement: Settlement) -> Settled {
+        let now = self.now();
+        let mut state = self.state();
+        let row = state.rows.get_mut(&settlement.sequence).unwrap();
+        let known = settlement
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| row.attempts.iter().any(|other| other.id == attempt.id));
+        if known {
+            return Settled::Applied { due: row.due() };
+        }
+        if let Some(attempt) = settlement.attempt {
+            row.ready.delivery.attempts += 1;
+            row.attempts.push(attempt);
+        }
+        if row.due().is_none() {
+            return Settled::Cancelled;
+        }
+        row.settled.push(settlement.verdict.clone());
+        if let Some(pin) = settlement.pin {
+            row.ready.pin = Some(Arc::new(pin));
+        }
+        let pending = |after, waiting_for| DeliveryState::Pending {
+            due: now.after(after),
+            waiting_for,
+        };
+        row.ready.delivery.state = match settlement.verdict {
+            Verdict::Delivered => DeliveryState::Delivered,
+            Verdict::Discarded {
+                plugin,
+                code,
+                message,
+            } => DeliveryState::Discarded {
+                plugin,
+                code,
+                message,
+            },
+            Verdict::Dead(cause) => DeliveryState::Dead(cause),
+            Verdict::Cancelled(cause) => DeliveryState::Cancelled(cause),
+            Verdict::Retry { after } => pending(after, None),
+            Verdict::Defer { after, waiting_for } => pending(after, Some(waiting_for)),
+        };
+        let due = row.due();
+        if let Some(HookEffect::Gone { reason }) = settlement.effect {
+            let cancelled = row.state().clone();
+            for other in state.rows.values_mut() {
+                if other.ready.delivery.hook == settlement.lease.hook && other.due().is_some() {
+                    other.ready.delivery.state = cancelled.clone();
+                }
+            }
+            drop(state);
+            self.change_hook(settlement.lease.hook.0, |hook| {
+                hook.status = HookStatus::Disabled { reason, since: now };
+            });
+        }
+        Settled::Applied { due }
+    }
+}
+
+impl Ledger for World {
+    fn accept(
+        &self,
+        _: NewEvent,
+        _: Vec<HookId>,
+        _: Revision,
+    ) -> BoxFuture<'_, Result<Accepted, AcceptError>> {
+        unimplemented!("delivery accepts nothing")
+    }
+
+    fn feed(&self, sink: Arc<dyn FeedSink>) {
+        self.state().sink = Some(sink);
+    }
+
+    fn acquire(
+        &self,
+        after: Option<HookId>,
+        want: usize,
+    ) -> BoxFuture<'_, Result<Vec<Lease>, StoreDown>> {
+        let mut state = self.state();
+        let pending = state.rows.values().filter(|row| row.due().is_some());
+        let mut hooks: Vec<HookId> = pending.map(|row| row.ready.delivery.hook).collect();
+        hooks.sort_unstable();
+        hooks.dedup();
+        hooks.retain(|hook| after.is_none_or(|after| *hook > after));
+        hooks.truncate(want);
+        state.acquired = hooks.is_empty();
+        self.changed.send_replace(());
+        Box::pin(async move { Ok(hooks.into_iter().map(lease).collect()) })
+    }
+
+    fn take(
+        &self,
+        lease: Lease,
+        horizon: Timestamp,
+        held: Vec<Sequence>,
+        budget: Budget,
+    ) -> BoxFuture<'_, Result<Taken, StoreDown>> {
+        let mut state = self.state();
+        state.takes += 1;
+        let mut rows: Vec<(Timestamp, Sequence)> = Vec::new();
+        for (sequence, row) in &state.rows {
+            if let Some(due) = row.due()
+                && row.ready.delivery.hook == lease.hook
+                && !held.contains(sequence)
+            {
+                rows.push((due, *sequence));
+            }
+        }
+        rows.sort_unstable();
+        let due_now = rows.partition_point(|(due, _)| *due <= horizon);
+        let mut taken = Taken {
+            next_due: rows.get(due_now).map(|(due, _)| *due),
+            ..Taken::default()
+        };
+        let mut bytes = 0;
+        for (_, sequence) in &rows[..due_now] {
+            let ready = state.rows[sequence].ready.clone();
+            bytes += ready.bytes();
+            let full = taken.ready.len() >= budget.rows || bytes > budget.bytes;
+            if full && !taken.ready.is_empty() {
+                taken.more = true;
+                break;
+            }
+            taken.ready.push(ready);
+        }
+        Box::pin(async move {
+            // The snapshot was read; the answer takes its time, as on a blocking thread.
+            tokio::task::yield_now().await;
+            Ok(taken)
+        })
+    }
+
+    fn settle(
+        &self,
+        settlements: Vec<Settlement>,
+    ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let failing = {
+                let mut state = self.state();
+                state.settle_calls += 1;
+                let failing = state.settle_fails > 0;
+                state.settle_fails = state.settle_fails.saturating_sub(1);
+                failing
+            };
+            // Half of the failures reached the disk all the same: the caller cannot know.
+            if failing && self.settle_calls().is_multiple_of(2) {
+                return Err(StoreDown::Reopening("no space left".to_owned()));
+            }
+            let answers = settlements
+                .into_iter()
+                .map(|settlement| self.apply(settlement));
+            let answers: Vec<Settled> = answers.collect();
+            self.changed.send_replace(());
+            if failing {
+                return Err(StoreDown::Unknown("the commit failed".to_owned()));
+            }
+            Ok(answers)
+        })
+    }
+
+    fn find(&self, _: Sequence, _: Scope) -> BoxFuture<'_, Result<Option<Attempted>, StoreDown>> {
+        unimplemented!("delivery looks nothing up")
+    }
+
+    fn page(&self, _: DeliveryQuery) -> BoxFuture<'_, Result<Page, StoreDown>> {
+        unimplemented!("delivery lists nothing")
+    }
+
+    fn status(&self) -> LedgerStatus {
+        unimplemented!("delivery asks for no status")
+    }
+}
