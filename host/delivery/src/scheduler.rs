@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fastrand::Rng;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use whisperer_domain::id::HookId;
@@ -63,8 +63,10 @@ pub(crate) struct Reporter {
 
 impl Reporter {
     pub(crate) fn report(&self, report: Report) {
-        // Never full, by the scheduler's invariant; closed only when all is over.
-        let _ = self.reports.try_send(report);
+        // Closed only when all is over; never full, by the scheduler's invariant.
+        if let Err(TrySendError::Full(_)) = self.reports.try_send(report) {
+            tracing::error!("a report found no room: its lane waits until the next start");
+        }
         self.feed.bell.notify_one();
     }
 }

@@ -25,22 +25,31 @@ pub(crate) struct Unsettled {
 
 impl Unsettled {
     pub(crate) fn new(ended: Ended) -> Self {
-        let response = ended
-            .settlement
-            .attempt
-            .as_ref()
-            .and_then(|attempt| attempt.response.as_ref())
-            .map_or(0, |response| response.body.len());
-        let pin = match &ended.settlement.pin {
-            Some(Pin::Made { body, .. }) => body.len(),
-            Some(Pin::Unchanged { .. }) | None => 0,
-        };
+        let deferred = ended.deferred.as_ref().map_or(0, Ready::bytes);
         Self {
-            bytes: response + pin,
+            bytes: weight(&ended.settlement) + deferred,
             settlement: ended.settlement,
             deferred: ended.deferred,
         }
     }
+}
+
+/// What it holds in memory, but for what is small by nature.
+fn weight(settlement: &Settlement) -> usize {
+    let pin = match &settlement.pin {
+        Some(Pin::Made { body, .. }) => body.len(),
+        Some(Pin::Unchanged { .. }) | None => 0,
+    };
+    let Some(attempt) = &settlement.attempt else {
+        return pin;
+    };
+    let response = attempt.response.as_ref().map_or(0, |response| {
+        let headers = response.headers.iter();
+        let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+        response.body.len() + headers
+    });
+    let logs = attempt.chain.iter().flat_map(|run| &run.log);
+    pin + response + logs.map(String::len).sum::<usize>()
 }
 
 /// The store's answer to one result.

@@ -3,6 +3,7 @@
 
 mod ledger;
 mod outside;
+mod receiver;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 use whisperer_delivery::{Delivery, DeliveryConfig, DeliveryHandle, Ports};
-use whisperer_domain::attempt::{Attempt, Response};
+use whisperer_domain::attempt::Attempt;
 use whisperer_domain::catalog::{CatalogSnapshot, Revision};
 use whisperer_domain::delivery::{Delivery as Row, DeliveryState, Pin, Ready};
 use whisperer_domain::envelope::Envelope;
@@ -24,19 +25,19 @@ use whisperer_domain::event_type::{EventPattern, EventType};
 use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, PluginChoice};
 use whisperer_domain::id::{DeliveryUuid, EventId, EventKey, HookId, Owner, Sequence};
 use whisperer_domain::port::{
-    Bell, BoxFuture, Catalog, Chained, Clock, Exchanged, FeedItem, FeedSink, Fence, Lease,
-    TransformJob, Verdict,
+    Bell, Catalog, Chained, Clock, FeedItem, FeedSink, Fence, Lease, TransformJob, Verdict,
 };
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::sign::SignatureForm;
 use whisperer_domain::target_url::TargetUrl;
 use whisperer_domain::time::Timestamp;
 
+pub(crate) use receiver::{Receiver, answered, answering, answering_each, receiver, timing_out};
+
 pub(crate) const PAYLOAD: &[u8] = br#"{"order": 12345678901234567890123}"#;
 const START: Timestamp = Timestamp(1_700_000_000_000);
 
 type Chain = Arc<dyn Fn(&TransformJob) -> Chained + Send + Sync>;
-type Receiver = Arc<dyn Fn(&Seen) -> BoxFuture<'static, Exchanged> + Send + Sync>;
 
 /// A request as its receiver got it.
 #[derive(Clone, Debug)]
@@ -361,50 +362,6 @@ pub(crate) fn hook(id: u64) -> Hook {
         revision: 1,
         secrets_unreadable: false,
     }
-}
-
-pub(crate) fn answered(status: u16) -> Exchanged {
-    Exchanged::Answered {
-        response: Response {
-            status,
-            headers: Vec::new(),
-            body: Bytes::from_static(b"noted"),
-            truncated: false,
-        },
-        retry_after: None,
-    }
-}
-
-/// A receiver that always answers so.
-pub(crate) fn answering(status: u16) -> Receiver {
-    receiver(move |_| Box::pin(async move { answered(status) }))
-}
-
-/// One that answers each request with the next of these, and the last one for ever.
-pub(crate) fn answering_each(statuses: &'static [u16]) -> Receiver {
-    let position = Mutex::new(0);
-    receiver(move |_| {
-        let mut position = position.lock().unwrap();
-        let status = statuses[(*position).min(statuses.len() - 1)];
-        *position += 1;
-        Box::pin(async move { answered(status) })
-    })
-}
-
-pub(crate) fn receiver(
-    receive: impl Fn(&Seen) -> BoxFuture<'static, Exchanged> + Send + Sync + 'static,
-) -> Receiver {
-    Arc::new(receive)
-}
-
-/// What a receiver that never answers comes to.
-pub(crate) fn timing_out() -> BoxFuture<'static, Exchanged> {
-    Box::pin(async {
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        Exchanged::TimedOut {
-            while_doing: "waiting for the response".to_owned(),
-        }
-    })
 }
 
 /// The body that was pinned, if one was.
