@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use whisperer_domain::secret::Secret;
 
-pub use keys::{KEYS, Key};
+pub use keys::{KEYS, Key, table};
 
 use crate::nearest::did_you_mean;
 

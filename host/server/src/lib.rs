@@ -8,6 +8,7 @@
 //! - [`cli`]: the command line, which is all that `main` calls.
 
 pub mod api;
+pub mod cli;
 mod clock;
 pub mod config;
 pub mod edge;
@@ -15,6 +16,7 @@ mod nearest;
 mod readiness;
 mod signals;
 mod telemetry;
+mod wiring;
 
 pub use clock::SystemClock;
 pub use readiness::Readiness;

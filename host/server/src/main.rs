@@ -1,2 +1,7 @@
-//! The whisperer binary.
-fn main() {}
+//! The `whisperer` binary: everything is in the library, where tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    whisperer_server::cli::run()
+}

@@ -28,8 +28,9 @@ pub(super) async fn list(
     who: Principal,
     uri: Uri,
 ) -> Result<Response, Problem> {
+    let snapshot = api.catalog.snapshot();
     let mut query = Query::of(&uri, &filter::NAMES);
-    let wanted = filter::read(&mut query, who.scope(), &api.catalog.snapshot());
+    let wanted = filter::read(&mut query, who.scope(), &snapshot);
     let limit = query.limit();
     query.check()?;
 
@@ -37,15 +38,16 @@ pub(super) async fn list(
     let mut shown = 0;
     let mut before = wanted.before;
     loop {
+        let asked = ROWS_A_STEP.min(limit - shown);
         let step = DeliveryQuery {
             before,
-            limit: ROWS_A_STEP.min(limit - shown),
+            limit: asked,
             ..wanted.clone()
         };
         let page = api.ledger.page(step).await?;
-        let (found, asked) = (page.items.len(), ROWS_A_STEP.min(limit - shown));
+        let found = page.items.len();
         for item in &page.items {
-            list.push(&HookEventView::of(item))?;
+            list.push(&HookEventView::of(item, &snapshot))?;
         }
         shown += found;
         before = page.next;
@@ -65,5 +67,6 @@ pub(super) async fn one(
     let sequence = id.parse().map(Sequence).map_err(|_| Problem::not_found())?;
     let found = api.ledger.find(sequence, who.scope()).await?;
     let found = found.ok_or_else(Problem::not_found)?;
-    Ok(Json(DetailView::of(&found)).into_response())
+    let snapshot = api.catalog.snapshot();
+    Ok(Json(DetailView::of(&found, &snapshot)).into_response())
 }

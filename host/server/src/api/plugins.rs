@@ -25,11 +25,13 @@ pub struct PluginView {
     /// Counts the loads of this plugin since the start; null: none of its files ever loaded.
     pub generation: Option<u64>,
     pub digest: Option<String>,
-    pub version: Option<String>,
-    pub summary: Option<String>,
+    /// What it says of itself.
+    pub version: String,
+    pub summary: String,
     /// It runs by itself on events that match one of these.
     pub events: Vec<String>,
-    /// Why a newer file than the running one was refused.
+    pub imports: Vec<String>,
+    /// Why the newest file does not run. An older one may run meanwhile.
     pub load_error: Option<String>,
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use whisperer_domain::attempt::{Attempt, PluginRun};
+use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::delivery::{CancelCause, DeadCause, DeliveryState, Waiting};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{Attempted, DeliveryView};
@@ -39,7 +40,9 @@ pub(super) struct HookEventView<'a> {
 }
 
 impl<'a> HookEventView<'a> {
-    pub(super) fn of(view: &'a DeliveryView) -> Self {
+    /// A hook that is still there is shown as it is now, a deleted one as it was at its end.
+    pub(super) fn of(view: &'a DeliveryView, snapshot: &'a CatalogSnapshot) -> Self {
+        let hook = snapshot.hooks.get(&view.delivery.hook);
         let delivery = &view.delivery;
         let last = view.last_attempt.as_ref();
         let response = last.and_then(|attempt| attempt.response.as_ref());
@@ -56,7 +59,9 @@ impl<'a> HookEventView<'a> {
         Self {
             id: delivery.sequence.0,
             uuid: delivery.uuid.to_string(),
-            webhook: view.hook.as_deref().map(HookView::of),
+            webhook: hook
+                .or(view.hook.as_ref())
+                .map(|hook| HookView::of(hook)),
             event_id: view.event.id.as_str(),
             event_type: delivery.event_type.as_str(),
             object_id: view.event.object_id.as_deref(),
@@ -90,9 +95,9 @@ pub(super) struct DetailView<'a> {
 }
 
 impl<'a> DetailView<'a> {
-    pub(super) fn of(found: &'a Attempted) -> Self {
+    pub(super) fn of(found: &'a Attempted, snapshot: &'a CatalogSnapshot) -> Self {
         Self {
-            summary: HookEventView::of(&found.view),
+            summary: HookEventView::of(&found.view, snapshot),
             attempts: found.attempts.iter().map(attempt).collect(),
         }
     }

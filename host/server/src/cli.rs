@@ -1,0 +1,67 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config, Flags};
+use crate::{telemetry, wiring};
+
+#[derive(Parser)]
+#[command(name = "whisperer", version, about = "Delivers webhooks")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API and deliver
+    Serve {
+        /// Settings from this TOML file; the environment and flags win over it
+        #[arg(long, value_name = "FILE", env = "WHISPERER_CONFIG")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Print every setting with its default and meaning, as a Markdown table
+    Config,
+    /// Print the version
+    Version,
+}
+
+/// All of the program: what `main` returns.
+#[must_use]
+pub fn run() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Serve { config, flags } => match serve(config.as_deref(), &flags) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                // One line with the whole chain; not by the log, which a filter may mute.
+                eprintln!("whisperer: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        Command::Config => {
+            println!("{}", config::table());
+            ExitCode::SUCCESS
+        }
+        Command::Version => {
+            println!("whisperer {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn serve(file: Option<&std::path::Path>, flags: &Flags) -> anyhow::Result<()> {
+    let config = Config::load(file, flags)?;
+    telemetry::start(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(wiring::serve(config));
+    // What is still on a blocking thread then holds nothing that must be finished.
+    runtime.shutdown_background();
+    ended
+}

@@ -1,0 +1,171 @@
+//! What is started in which order, and how it ends.
+//!
+//! | up | down |
+//! |---|---|
+//! | port bound, so that a busy one is said before anything is touched | `/readyz` says no, nothing is accepted any more |
+//! | store opened, admin token there | requests under way are answered |
+//! | sandbox reads the plugin folder | attempts in flight end and are settled |
+//! | API served, the line with its address printed | the store is closed |
+//! | folder read once: delivery starts, `/readyz` says yes | exit 0 |
+//!
+//! What takes longer than the grace is cut off; the store knows it as pending. A second signal
+//! ends the process at once, which is no worse than a crash: nothing acknowledged is lost.
+
+mod admin;
+mod parts;
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use whisperer_delivery::DeliveryHandle;
+
+use crate::api;
+use crate::config::Config;
+use crate::edge;
+use crate::signals::Signals;
+use parts::Parts;
+
+/// For the part of the end that has no wait of its own in it.
+const LAST_TASKS_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Everything that runs, as far as ending it goes.
+struct Running {
+    parts: Parts,
+    delivery: Arc<OnceCell<DeliveryHandle>>,
+    /// Tasks of requests, and of all else: requests end first.
+    requests: TaskTracker,
+    workers: TaskTracker,
+    no_more_requests: CancellationToken,
+    no_more_work: CancellationToken,
+    grace: Duration,
+}
+
+/// Serves until a signal, then ends in order.
+///
+/// # Errors
+/// What could not be started, or not be ended, and why.
+pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let running = start(&config, listener).await?;
+    let first = signals.next().await;
+    tracing::info!(
+        grace_secs = running.grace.as_secs(),
+        "stopping: requests and attempts in flight may end; a second signal ends at once"
+    );
+    tokio::select! {
+        ended = running.end() => ended,
+        second = signals.next() => {
+            tracing::warn!(first, second, "ending at once, as told");
+            std::process::exit(second)
+        }
+    }
+}
+
+async fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Running> {
+    let address = listener.local_addr().context("cannot tell the own address")?;
+    let (requests, workers) = (TaskTracker::new(), TaskTracker::new());
+    let (no_more_requests, no_more_work) = (CancellationToken::new(), CancellationToken::new());
+    let parts = Parts::open(config, address, &workers, &no_more_work)?;
+    let running = Running {
+        parts,
+        delivery: Arc::default(),
+        requests,
+        workers,
+        no_more_requests,
+        no_more_work,
+        grace: Duration::from_secs(config.grace_secs),
+    };
+    admin::ensure(&running.parts, config.admin_token.as_ref()).await?;
+
+    let router = api::router(running.parts.api(config));
+    let edge_config = edge::EdgeConfig {
+        connections_max: config.connections_max,
+        header_timeout: Duration::from_secs(config.header_timeout_secs),
+    };
+    running.requests.spawn(edge::serve(
+        listener,
+        router,
+        edge_config,
+        running.requests.clone(),
+        running.no_more_requests.clone(),
+    ));
+    say(&format!("whisperer listening on http://{address}"));
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
+    running.deliver_when_plugins_are_read(config);
+    Ok(running)
+}
+
+/// A line on stdout, where a person or a script waits for it. Nobody may be there.
+fn say(line: &str) {
+    let mut stdout = std::io::stdout().lock();
+    if let Err(error) = writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        tracing::debug!(%error, "nobody reads stdout");
+    }
+}
+
+impl Running {
+    /// No lane may start before the folder was read: its events would go untransformed.
+    fn deliver_when_plugins_are_read(&self, config: &Config) {
+        let parts = self.parts.clone();
+        let slot = Arc::clone(&self.delivery);
+        let (workers, stop) = (self.workers.clone(), self.no_more_work.clone());
+        let (attempts_max, buffer_bytes) = (config.attempts_max, config.delivery_buffer_bytes);
+        let grace = self.grace;
+        self.workers.spawn(async move {
+            let read = parts.sandbox.reconciled();
+            if stop.run_until_cancelled(read).await.is_none() {
+                return;
+            }
+            let start = async || parts.deliver(attempts_max, buffer_bytes, workers, stop, grace);
+            slot.get_or_init(start).await;
+            parts.readiness.plugins_are_read();
+            tracing::info!("the plugin folder is read: delivering");
+        });
+    }
+
+    async fn end(self) -> anyhow::Result<()> {
+        self.parts.readiness.start_draining();
+        self.no_more_requests.cancel();
+        self.requests.close();
+        let requests = async {
+            if timeout(self.grace, self.requests.wait()).await.is_err() {
+                tracing::warn!("some requests were not answered within the grace");
+            }
+        };
+        let attempts = async {
+            if let Some(delivery) = self.delivery.get() {
+                let drained = delivery.drain().await;
+                if drained.aborted + drained.unsettled > 0 {
+                    tracing::warn!(
+                        aborted = drained.aborted,
+                        unsettled = drained.unsettled,
+                        "some attempts did not end within the grace and will be made again"
+                    );
+                }
+            }
+        };
+        tokio::join!(requests, attempts);
+        self.no_more_work.cancel();
+        self.workers.close();
+        if timeout(LAST_TASKS_TIME_MAX, self.workers.wait()).await.is_err() {
+            tracing::warn!("some background work did not end");
+        }
+        self.parts
+            .store
+            .close()
+            .await
+            .context("the store could not be closed")?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! The concrete parts: the only place where the crates of the floor below are named and put
+//! into each other's ports.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use whisperer_delivery::{Delivery, DeliveryConfig, DeliveryHandle};
+use whisperer_domain::address::AddressPolicy;
+use whisperer_domain::port::Clock;
+use whisperer_egress::{Egress, EgressConfig};
+use whisperer_sandbox::{PluginStatus, Sandbox, SandboxConfig};
+use whisperer_store::{RedbStore, StoreConfig};
+
+use crate::api::{Api, Limits, PluginView, Ports};
+use crate::config::Config;
+use crate::{Readiness, SystemClock};
+
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub(super) store: Arc<RedbStore>,
+    pub(super) sandbox: Arc<Sandbox>,
+    egress: Arc<Egress>,
+    policy: Arc<AddressPolicy>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) readiness: Arc<Readiness>,
+    seed: u64,
+}
+
+impl Parts {
+    /// # Errors
+    /// The first part that cannot be had, and why.
+    pub(super) fn open(
+        config: &Config,
+        own: SocketAddr,
+        workers: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        private_folder(&config.data)?;
+        let store = RedbStore::open(store_config(config), Arc::clone(&clock))?;
+        let sandbox = Sandbox::start(
+            sandbox_config(config),
+            Arc::clone(&store) as _,
+            workers,
+            stop.clone(),
+        )?;
+        let policy = Arc::new(AddressPolicy {
+            allow_networks: config.allow_networks.clone(),
+            own_listeners: vec![own],
+            ..AddressPolicy::default()
+        });
+        let egress = Egress::new(EgressConfig::new(Arc::clone(&policy), Arc::clone(&clock)))?;
+        let mut seed = [0_u8; 8];
+        getrandom::fill(&mut seed).context("the system gives no random bytes")?;
+        Ok(Self {
+            store,
+            sandbox,
+            egress: Arc::new(egress),
+            policy,
+            clock,
+            readiness: Arc::default(),
+            seed: u64::from_ne_bytes(seed),
+        })
+    }
+
+    pub(super) fn api(&self, config: &Config) -> Arc<Api> {
+        let sandbox = Arc::clone(&self.sandbox);
+        let plugins = move || sandbox.plugins().into_iter().map(plugin_view).collect();
+        let ports = Ports {
+            catalog: Arc::clone(&self.store) as _,
+            ledger: Arc::clone(&self.store) as _,
+            clock: Arc::clone(&self.clock),
+            policy: Arc::clone(&self.policy),
+            plugins: Arc::new(plugins),
+            readiness: Arc::clone(&self.readiness),
+        };
+        let limits = Limits {
+            event_body_bytes_max: config.event_body_bytes_max,
+            body_memory_bytes_max: config.body_memory_bytes_max,
+            body_timeout: Duration::from_secs(config.body_timeout_secs),
+        };
+        Api::new(ports, limits)
+    }
+
+    pub(super) fn deliver(
+        &self,
+        attempts_max: usize,
+        buffer_bytes: usize,
+        workers: TaskTracker,
+        stop: CancellationToken,
+        grace: Duration,
+    ) -> DeliveryHandle {
+        let config = DeliveryConfig {
+            attempts_max,
+            buffer_bytes,
+            ..DeliveryConfig::new(self.seed)
+        };
+        let ports = whisperer_delivery::Ports {
+            ledger: Arc::clone(&self.store) as _,
+            catalog: Arc::clone(&self.store) as _,
+            transform: Arc::clone(&self.sandbox) as _,
+            transport: Arc::clone(&self.egress) as _,
+            clock: Arc::clone(&self.clock),
+        };
+        Delivery::start(config, ports, workers, stop, grace)
+    }
+}
+
+fn store_config(config: &Config) -> StoreConfig {
+    StoreConfig {
+        cache_bytes: config.store_cache_bytes,
+        queue_max: config.store_queue_max,
+        queue_bytes_max: config.store_queue_bytes_max,
+        quick_repair: config.store_quick_repair,
+        ..StoreConfig::new(
+            config.data.join("whisperer.redb"),
+            config.data.join("secrets.key"),
+        )
+    }
+}
+
+fn sandbox_config(config: &Config) -> SandboxConfig {
+    let mut sandbox = SandboxConfig::new(config.plugins_folder());
+    // Beside the plugin folder, never in it: what lies there is executed as machine code.
+    sandbox.cache = Some(config.data.join("compiled"));
+    sandbox.limits.own_time = Duration::from_millis(config.plugin_timeout_ms);
+    sandbox.limits.memory_bytes_max = config.plugin_memory_bytes;
+    if config.plugin_concurrency > 0 {
+        sandbox.calls_per_plugin_max = config.plugin_concurrency;
+    }
+    sandbox
+}
+
+/// Makes the folder if it is missing, for its owner alone: it holds the key of all secrets.
+fn private_folder(folder: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot make the data folder {}", folder.display()))
+}
+
+fn plugin_view(status: PluginStatus) -> PluginView {
+    PluginView {
+        name: status.name.to_string(),
+        enabled: status.enabled,
+        generation: (status.generation > 0).then_some(status.generation),
+        digest: status.digest.map(|digest| digest.to_string()),
+        version: status.about.version,
+        summary: status.about.summary,
+        events: status.patterns.iter().map(ToString::to_string).collect(),
+        imports: status.imports,
+        load_error: status.refusal.map(|refusal| refusal.reason),
+    }
+}
