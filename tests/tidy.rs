@@ -12,22 +12,32 @@ const FLOORS: [(&str, &[&str]); 6] = [
     ("sandbox", &["domain"]),
     ("egress", &["domain"]),
     ("delivery", &["domain"]),
-    ("server", &["domain", "store", "sandbox", "egress", "delivery"]),
+    (
+        "server",
+        &["domain", "store", "sandbox", "egress", "delivery"],
+    ),
 ];
 
 /// Names that say nothing about what is inside.
-const EMPTY_NAMES: [&str; 7] =
-    ["util", "utils", "common", "helpers", "misc", "prelude", "manager"];
+const EMPTY_NAMES: [&str; 7] = [
+    "util", "utils", "common", "helpers", "misc", "prelude", "manager",
+];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace is there")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .expect("the workspace is there")
 }
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder of the project can be read") {
         let path = entry.expect("an entry can be read").path();
         if path.is_dir() {
-            if path.file_name().is_some_and(|name| name != "target" && name != "dist") {
+            if path
+                .file_name()
+                .is_some_and(|name| name != "target" && name != "dist")
+            {
                 rust_files(&path, found);
             }
         } else if path.extension().is_some_and(|end| end == "rs") {
@@ -41,7 +51,11 @@ fn project_files() -> Vec<PathBuf> {
     for folder in ["host", "plugins", "tests"] {
         rust_files(&root().join(folder), &mut found);
     }
-    assert!(found.len() > 50, "the search found only {} files", found.len());
+    assert!(
+        found.len() > 50,
+        "the search found only {} files",
+        found.len()
+    );
     found
 }
 
@@ -69,14 +83,25 @@ fn crate_edges_are_the_floors() {
     let expected: BTreeMap<String, BTreeSet<String>> = FLOORS
         .iter()
         .map(|(name, below)| {
-            ((*name).to_owned(), below.iter().map(|name| (*name).to_owned()).collect())
+            (
+                (*name).to_owned(),
+                below.iter().map(|name| (*name).to_owned()).collect(),
+            )
         })
         .collect();
-    assert_eq!(folders, expected.keys().cloned().collect(), "the crates under host/");
+    assert_eq!(
+        folders,
+        expected.keys().cloned().collect(),
+        "the crates under host/"
+    );
     for (name, below) in &expected {
         let text = fs::read_to_string(root().join("host").join(name).join("Cargo.toml")).unwrap();
         let manifest: toml::Table = text.parse().unwrap();
-        assert_eq!(&own_dependencies(&manifest, "dependencies"), below, "edges of {name}");
+        assert_eq!(
+            &own_dependencies(&manifest, "dependencies"),
+            below,
+            "edges of {name}"
+        );
         let dev = own_dependencies(&manifest, "dev-dependencies");
         assert!(dev.is_subset(below), "{name} may not test against {dev:?}");
     }
@@ -87,7 +112,9 @@ fn guests_know_only_the_contract() {
     for folder in ["plugins", "tests/guests"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let manifest = entry.unwrap().path().join("Cargo.toml");
-            let Ok(text) = fs::read_to_string(&manifest) else { continue };
+            let Ok(text) = fs::read_to_string(&manifest) else {
+                continue;
+            };
             let manifest_table: toml::Table = text.parse().unwrap();
             let mut own = own_dependencies(&manifest_table, "dependencies");
             own.remove("sdk");
@@ -148,7 +175,10 @@ fn long_files_are_listed() {
     for path in project_files() {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
         if lines > 400 {
-            println!("{lines} lines: {}", path.strip_prefix(root()).unwrap().display());
+            println!(
+                "{lines} lines: {}",
+                path.strip_prefix(root()).unwrap().display()
+            );
         }
     }
 }

@@ -82,11 +82,18 @@ async fn every_spelling_of_a_forbidden_address_is_refused_and_nothing_stored() {
         let (status, answer) = server.call(Method::POST, "/hooks/", Some(&body)).await;
         assert_eq!(status, 400, "{url}: {answer:#}");
         let reason = answer["target_url"][0].as_str();
-        assert!(reason.is_some_and(|text| text.len() > 10), "{url}: {answer:#}");
+        assert!(
+            reason.is_some_and(|text| text.len() > 10),
+            "{url}: {answer:#}"
+        );
     }
 
     // The neighbours of the forbidden networks are not forbidden: the list is not a blanket.
-    let allowed = ["http://100.128.0.1/", "http://172.32.0.1/", "https://[2001:200::1]/"];
+    let allowed = [
+        "http://100.128.0.1/",
+        "http://172.32.0.1/",
+        "https://[2001:200::1]/",
+    ];
     for url in allowed {
         let body = json!({"target_url": url, "event_type": "stock_location.created"});
         let (status, answer) = server.call(Method::POST, "/hooks/", Some(&body)).await;

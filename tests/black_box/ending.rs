@@ -17,7 +17,11 @@ async fn twenty_kills_lose_nothing_that_was_acknowledged() {
     let setup = Setup::in_folder(folder.path());
     // One in five fails at first, so that retries are pending too when the kill comes.
     let receiver = Receiver::answering(|number, _| {
-        if number % 5 == 0 { http::StatusCode::BAD_GATEWAY } else { http::StatusCode::OK }
+        if number % 5 == 0 {
+            http::StatusCode::BAD_GATEWAY
+        } else {
+            http::StatusCode::OK
+        }
     })
     .await;
     let server = Server::start(&setup).ready().await;
@@ -46,22 +50,35 @@ async fn twenty_kills_lose_nothing_that_was_acknowledged() {
         acknowledged.extend(posted.into_iter().flatten());
         server.kill();
     }
-    assert!(acknowledged.len() > 500, "only {} events were acknowledged", acknowledged.len());
+    assert!(
+        acknowledged.len() > 500,
+        "only {} events were acknowledged",
+        acknowledged.len()
+    );
 
     let _server = Server::start(&setup).ready().await;
-    eventually("every acknowledged event arrives", Duration::from_secs(60), async || {
-        let arrived: HashSet<String> = receiver
-            .got()
-            .iter()
-            .map(|request| request.json()["payload"]["id"].as_str().unwrap().to_owned())
-            .collect();
-        acknowledged.is_subset(&arrived).then_some(())
-    })
+    eventually(
+        "every acknowledged event arrives",
+        Duration::from_secs(60),
+        async || {
+            let arrived: HashSet<String> = receiver
+                .got()
+                .iter()
+                .map(|request| request.json()["payload"]["id"].as_str().unwrap().to_owned())
+                .collect();
+            acknowledged.is_subset(&arrived).then_some(())
+        },
+    )
     .await;
 }
 
 /// Posts one event after the other; answers the ids of those that were answered 202.
-async fn post_until(server: &Server, cycle: usize, poster: usize, stop: &AtomicBool) -> Vec<String> {
+async fn post_until(
+    server: &Server,
+    cycle: usize,
+    poster: usize,
+    stop: &AtomicBool,
+) -> Vec<String> {
     let mut acknowledged = Vec::new();
     for number in 0.. {
         if stop.load(Ordering::Relaxed) {
@@ -89,7 +106,9 @@ async fn post_until(server: &Server, cycle: usize, poster: usize, stop: &AtomicB
 #[tokio::test]
 async fn sigterm_finishes_what_is_in_flight_and_exits_0() {
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let mut server = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
     let receiver = Receiver::slow(Duration::from_millis(1500)).await;
     server
         .hook(json!({"target_url": receiver.url("/"), "event_type": "package.created"}))
@@ -101,8 +120,12 @@ async fn sigterm_finishes_what_is_in_flight_and_exits_0() {
     assert_eq!(status.code(), Some(0), "{}", server.log());
 
     // The answer of the slow receiver was waited for: nothing is sent again.
-    let again = Server::start(&Setup::in_folder(folder.path())).ready().await;
-    let (_, list) = again.call(reqwest::Method::GET, "/hook_events/", None).await;
+    let again = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
+    let (_, list) = again
+        .call(reqwest::Method::GET, "/hook_events/", None)
+        .await;
     assert_eq!(list[0]["state"], "delivered", "{list:#}");
     assert_eq!(receiver.count(), 1);
 }
@@ -110,7 +133,9 @@ async fn sigterm_finishes_what_is_in_flight_and_exits_0() {
 #[tokio::test]
 async fn a_second_signal_ends_at_once_and_the_delivery_is_sent_again() {
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let mut server = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
     let receiver = Receiver::slow(Duration::from_secs(8)).await;
     server
         .hook(json!({"target_url": receiver.url("/"), "event_type": "package.created"}))
@@ -118,15 +143,19 @@ async fn a_second_signal_ends_at_once_and_the_delivery_is_sent_again() {
     server.event("package.created", json!({"n": 1})).await;
     receiver.wait(1, Duration::from_secs(5)).await;
     server.signal("TERM");
-    eventually("the first signal is noticed", Duration::from_secs(5), async || {
-        server.log().contains("stopping").then_some(())
-    })
+    eventually(
+        "the first signal is noticed",
+        Duration::from_secs(5),
+        async || server.log().contains("stopping").then_some(()),
+    )
     .await;
     server.signal("TERM");
     let status = server.ended(Duration::from_secs(3));
     assert_ne!(status.code(), Some(0));
 
-    let _again = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let _again = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
     let got = receiver.wait(2, Duration::from_secs(5)).await;
     assert_eq!(got[0].header("webhook-id"), got[1].header("webhook-id"));
 }

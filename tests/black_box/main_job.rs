@@ -15,7 +15,9 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 #[tokio::test]
 async fn an_event_arrives_signed_and_its_payload_byte_for_byte() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let server = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
     let receiver = Receiver::accepting().await;
     let hook = server
         .hook(json!({
@@ -33,7 +35,11 @@ async fn an_event_arrives_signed_and_its_payload_byte_for_byte() {
                    \"u\": \"\\u00e9\\/\", \"a\": [ ] }";
     let body = format!("{{\"type\": \"package.created\", \"payload\": {payload}}}");
     let (status, answer) = server.post_raw("/events/", body).await;
-    assert_eq!((status.as_u16(), &answer["deliveries"]), (202, &json!(1)), "{answer}");
+    assert_eq!(
+        (status.as_u16(), &answer["deliveries"]),
+        (202, &json!(1)),
+        "{answer}"
+    );
 
     let got = receiver.wait(1, Duration::from_secs(5)).await;
     let request = &got[0];
@@ -50,7 +56,10 @@ async fn an_event_arrives_signed_and_its_payload_byte_for_byte() {
     assert_eq!(request.header("content-type"), "application/json");
     assert_eq!(request.header("x-whisperer-event"), "package.created");
     assert_eq!(request.header("x-partner"), "unused");
-    assert_eq!(request.header("authorization"), "Basic b21zOnBhc3Mgd29yZA==");
+    assert_eq!(
+        request.header("authorization"),
+        "Basic b21zOnBhc3Mgd29yZA=="
+    );
     assert!(request.header("user-agent").starts_with("Whisperer/"));
     verify::signatures_hold(request, SECRET);
 
@@ -65,7 +74,9 @@ async fn an_event_arrives_signed_and_its_payload_byte_for_byte() {
 #[tokio::test]
 async fn failures_are_retried_with_one_id_and_a_fresh_signature() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let server = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
     let receiver = Receiver::answering(|number, _| match number {
         0 => http::StatusCode::INTERNAL_SERVER_ERROR,
         1 => http::StatusCode::FOUND,
@@ -85,10 +96,14 @@ async fn failures_are_retried_with_one_id_and_a_fresh_signature() {
     for pair in got.windows(2) {
         assert_eq!(pair[0].header("webhook-id"), pair[1].header("webhook-id"));
         assert_eq!(pair[0].body, pair[1].body);
-        assert_ne!(pair[0].header("webhook-timestamp"), pair[1].header("webhook-timestamp"));
+        assert_ne!(
+            pair[0].header("webhook-timestamp"),
+            pair[1].header("webhook-timestamp")
+        );
         assert!(pair[1].at - pair[0].at >= Duration::from_millis(900));
     }
-    got.iter().for_each(|request| verify::signatures_hold(request, "my-secret-key"));
+    got.iter()
+        .for_each(|request| verify::signatures_hold(request, "my-secret-key"));
 
     let delivery = settled(&server, hook).await.remove(0);
     let outcomes: Vec<_> = delivery["attempts"]
@@ -111,7 +126,9 @@ async fn failures_are_retried_with_one_id_and_a_fresh_signature() {
 #[tokio::test]
 async fn a_gone_receiver_ends_its_hook() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let server = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
     let receiver = Receiver::answering(|_, _| http::StatusCode::GONE).await;
     let hook = server
         .hook(json!({"target_url": receiver.url("/"), "event_type": "shipment.created"}))
@@ -119,7 +136,9 @@ async fn a_gone_receiver_ends_its_hook() {
     server.event("shipment.created", json!({})).await;
     let delivery = settled(&server, hook).await.remove(0);
     assert_eq!(delivery["state"], "cancelled");
-    let (_, shown) = server.call(Method::GET, &format!("/hooks/{hook}/"), None).await;
+    let (_, shown) = server
+        .call(Method::GET, &format!("/hooks/{hook}/"), None)
+        .await;
     assert_eq!(shown["is_active"], false);
     assert_eq!(server.event("shipment.created", json!({})).await, 0);
     assert_eq!(receiver.count(), 1);
@@ -132,9 +151,14 @@ async fn a_chain_shapes_what_one_partner_gets_and_leaves_the_other_alone() {
     std::fs::create_dir_all(&plugins).unwrap();
     drop_in(&plugins, "redact.wasm", &guest("redact"));
     drop_in(&plugins, "slack.wasm", &guest("slack"));
-    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
-    let (plain, masked, slack) =
-        (Receiver::accepting().await, Receiver::accepting().await, Receiver::accepting().await);
+    let server = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
+    let (plain, masked, slack) = (
+        Receiver::accepting().await,
+        Receiver::accepting().await,
+        Receiver::accepting().await,
+    );
     let subscribe = async |receiver: &Receiver, plugins: Value| {
         server
             .hook(json!({
@@ -151,8 +175,11 @@ async fn a_chain_shapes_what_one_partner_gets_and_leaves_the_other_alone() {
     let payload = json!({"id": 7, "customer": {"name": "Ada", "email": "ada@example.com"}});
     assert_eq!(server.event("package.created", payload.clone()).await, 3);
     let within = Duration::from_secs(10);
-    let (plain, masked, slack) =
-        (plain.wait(1, within).await, masked.wait(1, within).await, slack.wait(1, within).await);
+    let (plain, masked, slack) = (
+        plain.wait(1, within).await,
+        masked.wait(1, within).await,
+        slack.wait(1, within).await,
+    );
     assert_eq!(plain[0].json()["payload"], payload);
     assert_eq!(
         masked[0].json()["payload"],
@@ -173,7 +200,9 @@ async fn a_chain_shapes_what_one_partner_gets_and_leaves_the_other_alone() {
 async fn settled(server: &Server, hook: u64) -> Vec<Value> {
     eventually("all settled", Duration::from_secs(10), async || {
         let deliveries = server.deliveries(hook).await;
-        let done = deliveries.iter().all(|delivery| delivery["state"] != "pending");
+        let done = deliveries
+            .iter()
+            .all(|delivery| delivery["state"] != "pending");
         (done && !deliveries.is_empty()).then_some(deliveries)
     })
     .await

@@ -20,7 +20,9 @@ async fn swapping_a_plugin_every_600_ms_fails_no_delivery() {
     std::fs::create_dir_all(&plugins).unwrap();
     let component = guest("stamp");
     drop_in(&plugins, "stamp.wasm", &variant(&component, 0));
-    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let server = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
     let receiver = Receiver::accepting().await;
     let hook = server
         .hook(json!({
@@ -36,7 +38,10 @@ async fn swapping_a_plugin_every_600_ms_fails_no_delivery() {
     let mut swapped = 0;
     while start.elapsed() < Duration::from_millis(600) * u32::from(SWAPS + 1) {
         ticks.tick().await;
-        assert_eq!(server.event("package.created", json!({"n": posted})).await, 1);
+        assert_eq!(
+            server.event("package.created", json!({"n": posted})).await,
+            1
+        );
         posted += 1;
         let turn = u8::try_from(start.elapsed().as_millis() / 600).unwrap();
         if turn > swapped {
@@ -47,7 +52,9 @@ async fn swapping_a_plugin_every_600_ms_fails_no_delivery() {
     receiver.wait(posted, Duration::from_secs(20)).await;
 
     eventually("all settled", Duration::from_secs(20), async || {
-        let (_, list) = server.call(Method::GET, "/hook_events/?state=pending", None).await;
+        let (_, list) = server
+            .call(Method::GET, "/hook_events/?state=pending", None)
+            .await;
         (list == json!([])).then_some(())
     })
     .await;
@@ -56,13 +63,21 @@ async fn swapping_a_plugin_every_600_ms_fails_no_delivery() {
     let mut digests = BTreeSet::new();
     for delivery in &deliveries {
         assert_eq!(delivery["state"], "delivered", "{delivery:#}");
-        assert_eq!(delivery["attempts"].as_array().unwrap().len(), 1, "{delivery:#}");
+        assert_eq!(
+            delivery["attempts"].as_array().unwrap().len(),
+            1,
+            "{delivery:#}"
+        );
         let chain = delivery["attempts"][0]["chain"].as_array().unwrap();
         assert_eq!(chain.len(), 1);
         digests.insert(chain[0]["digest"].as_str().unwrap().to_owned());
     }
     assert_eq!(receiver.count(), posted, "each event arrived once");
-    assert!(digests.len() >= 20, "only {} digests in {swapped} swaps", digests.len());
+    assert!(
+        digests.len() >= 20,
+        "only {} digests in {swapped} swaps",
+        digests.len()
+    );
 }
 
 /// Invariant 3: each way of misbehaving harms its own delivery only, and is named.
@@ -72,7 +87,9 @@ async fn a_hostile_plugin_harms_its_own_delivery_only_and_is_named() {
     let plugins = folder.path().join("plugins");
     std::fs::create_dir_all(&plugins).unwrap();
     drop_in(&plugins, "hostile.wasm", &guest("hostile"));
-    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let server = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
     let receiver = Receiver::accepting().await;
     let healthy = server
         .hook(json!({
@@ -112,19 +129,29 @@ async fn a_hostile_plugin_harms_its_own_delivery_only_and_is_named() {
     for (hook, (act, kind)) in hooks {
         let deliveries = eventually(act, Duration::from_secs(30), async || {
             let deliveries = server.deliveries(hook).await;
-            let done = deliveries.iter().all(|delivery| delivery["state"] == "dead");
+            let done = deliveries
+                .iter()
+                .all(|delivery| delivery["state"] == "dead");
             (done && deliveries.len() == EVENTS).then_some(deliveries)
         })
         .await;
         for delivery in deliveries {
             let attempt = &delivery["attempts"][0];
             assert_eq!(attempt["outcome"], "plugin_failed", "{act}: {attempt:#}");
-            assert!(attempt["error"].as_str().unwrap().contains(kind), "{act}: {attempt:#}");
+            assert!(
+                attempt["error"].as_str().unwrap().contains(kind),
+                "{act}: {attempt:#}"
+            );
             assert_eq!(attempt["chain"][0]["result"], kind, "{act}: {attempt:#}");
         }
     }
     // Nothing of a failed chain left, and the healthy hook got everything, once.
-    assert!(receiver.got().iter().all(|request| request.path == "/healthy"));
+    assert!(
+        receiver
+            .got()
+            .iter()
+            .all(|request| request.path == "/healthy")
+    );
     assert_eq!(server.deliveries(healthy).await.len(), EVENTS);
     assert_eq!(receiver.count(), EVENTS);
 }
@@ -138,7 +165,9 @@ async fn a_missing_plugin_defers_and_its_return_releases() {
     std::fs::create_dir_all(&plugins).unwrap();
     let component = guest("stamp");
     drop_in(&plugins, "stamp.wasm", &component);
-    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let server = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
     let receiver = Receiver::accepting().await;
     let hook = server
         .hook(json!({
@@ -153,10 +182,17 @@ async fn a_missing_plugin_defers_and_its_return_releases() {
     })
     .await;
     server.event("package.created", json!({"n": 1})).await;
-    eventually("it waits for the plugin", Duration::from_secs(10), async || {
-        let delivery = server.deliveries(hook).await.pop()?;
-        delivery["waiting_for"].as_str()?.contains("stamp").then_some(())
-    })
+    eventually(
+        "it waits for the plugin",
+        Duration::from_secs(10),
+        async || {
+            let delivery = server.deliveries(hook).await.pop()?;
+            delivery["waiting_for"]
+                .as_str()?
+                .contains("stamp")
+                .then_some(())
+        },
+    )
     .await;
     assert_eq!(receiver.count(), 0);
 
@@ -178,7 +214,9 @@ async fn a_bad_file_is_refused_and_the_good_generation_goes_on() {
     std::fs::create_dir_all(&plugins).unwrap();
     let component = guest("stamp");
     drop_in(&plugins, "stamp.wasm", &component);
-    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let server = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
     let receiver = Receiver::accepting().await;
     server
         .hook(json!({
@@ -189,12 +227,19 @@ async fn a_bad_file_is_refused_and_the_good_generation_goes_on() {
     let (_, before) = server.call(Method::GET, "/plugins/stamp/", None).await;
     let core_module = b"\0asm\x01\0\0\0".to_vec();
     let half = component[..component.len() / 2].to_vec();
-    for (number, bad) in [b"not wasm at all".to_vec(), core_module, half].iter().enumerate() {
+    for (number, bad) in [b"not wasm at all".to_vec(), core_module, half]
+        .iter()
+        .enumerate()
+    {
         drop_in(&plugins, "stamp.wasm", bad);
-        eventually("the refusal is shown", Duration::from_secs(10), async || {
-            let (_, now) = server.call(Method::GET, "/plugins/stamp/", None).await;
-            now["load_error"].as_str().map(|_| ())
-        })
+        eventually(
+            "the refusal is shown",
+            Duration::from_secs(10),
+            async || {
+                let (_, now) = server.call(Method::GET, "/plugins/stamp/", None).await;
+                now["load_error"].as_str().map(|_| ())
+            },
+        )
         .await;
         server.event("package.created", json!({"n": number})).await;
         receiver.wait(number + 1, Duration::from_secs(5)).await;

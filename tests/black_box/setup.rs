@@ -11,7 +11,11 @@ use crate::support::server::{Server, Setup};
 fn refusal(setup: &Setup) -> String {
     let start = Instant::now();
     let output = setup.command().output().expect("the binary runs");
-    assert!(start.elapsed() < Duration::from_secs(2), "took {:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "took {:?}",
+        start.elapsed()
+    );
     assert_ne!(output.status.code(), Some(0));
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -72,7 +76,9 @@ fn the_first_start_shows_an_admin_token_once() {
 #[tokio::test]
 async fn a_stranger_is_told_to_show_a_token() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let server = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
     for path in ["/hooks/", "/hook_events/", "/event-types/", "/plugins/"] {
         let url = format!("{}/whisperer{path}", server.base);
         for token in [None, Some("Token whs_wrong"), Some("Basic eDp5")] {
@@ -92,7 +98,9 @@ async fn a_stranger_is_told_to_show_a_token() {
 #[tokio::test]
 async fn bad_bodies_get_a_problem_and_store_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&Setup::in_folder(folder.path())).ready().await;
+    let server = Server::start(&Setup::in_folder(folder.path()))
+        .ready()
+        .await;
     let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
     let bodies = [
         String::new(),
@@ -113,7 +121,10 @@ async fn bad_bodies_get_a_problem_and_store_nothing() {
         assert_eq!(status, 400, "{body}: {answer:#}");
         assert!(answer["title"].is_string(), "{body}: {answer:#}");
     }
-    let huge = format!("{{\"type\": \"package.created\", \"payload\": \"{}\"}}", "x".repeat(2 << 20));
+    let huge = format!(
+        "{{\"type\": \"package.created\", \"payload\": \"{}\"}}",
+        "x".repeat(2 << 20)
+    );
     let (status, _) = server.post_raw("/events/", huge).await;
     assert_eq!(status, 413);
     let (_, list) = server.call(Method::GET, "/hook_events/", None).await;

@@ -33,13 +33,26 @@ fn built() -> &'static Path {
         let target = root.join("target/guests");
         let output = Command::new(env!("CARGO"))
             .current_dir(&root)
-            .args(["build", "--locked", "--profile", "guest", "--target", "wasm32-wasip2"])
-            .args(["-p", "hostile", "-p", "stamp", "-p", "redact", "-p", "slack"])
+            .args([
+                "build",
+                "--locked",
+                "--profile",
+                "guest",
+                "--target",
+                "wasm32-wasip2",
+            ])
+            .args([
+                "-p", "hostile", "-p", "stamp", "-p", "redact", "-p", "slack",
+            ])
             .arg("--target-dir")
             .arg(&target)
             .output()
             .expect("cargo runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         target.join("wasm32-wasip2/guest")
     })
 }

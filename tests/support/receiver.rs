@@ -21,7 +21,9 @@ pub(crate) struct Received {
 
 impl Received {
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap_or("?"))
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap_or("?"))
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
@@ -63,15 +65,27 @@ impl Receiver {
     }
 
     async fn serve(answer: Answer, delay: Duration) -> Self {
-        let shared = Arc::new(Shared { answer, delay, got: Mutex::default() });
+        let shared = Arc::new(Shared {
+            answer,
+            delay,
+            got: Mutex::default(),
+        });
         let router = Router::new().fallback(take).with_state(Arc::clone(&shared));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
-            axum::serve(listener, router).await.expect("serving does not end");
+            axum::serve(listener, router)
+                .await
+                .expect("serving does not end");
         });
-        Self { address, shared, _tasks: tasks }
+        Self {
+            address,
+            shared,
+            _tasks: tasks,
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -101,8 +115,12 @@ async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> StatusCode {
-    let received =
-        Received { at: Instant::now(), path: uri.path().to_owned(), headers, body };
+    let received = Received {
+        at: Instant::now(),
+        path: uri.path().to_owned(),
+        headers,
+        body,
+    };
     let status = {
         let mut got = shared.got.lock().unwrap();
         let status = (shared.answer)(got.len(), &received);

@@ -32,12 +32,17 @@ impl Setup {
 
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_whisperer"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&self.data);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(&self.data);
         for network in &self.allow_networks {
             command.args(["--allow-network", network]);
         }
         command.args(&self.args).env("WHISPERER_ADMIN_TOKEN", ADMIN);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 }
@@ -59,7 +64,10 @@ impl Server {
         let base = loop {
             let Some(Ok(line)) = lines.next() else {
                 let status = child.wait();
-                panic!("the server ended at once ({status:?}):\n{}", stderr.lock().unwrap());
+                panic!(
+                    "the server ended at once ({status:?}):\n{}",
+                    stderr.lock().unwrap()
+                );
             };
             if let Some(at) = line.find("http://") {
                 break line[at..].trim().to_owned();
@@ -67,8 +75,19 @@ impl Server {
         };
         // Keep reading, or a full pipe would stop the server.
         std::thread::spawn(move || lines.for_each(drop));
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client can be built");
-        Self { child, base, plugins: setup.data.join("plugins"), stderr, http }
+        // The client wants to know whose TLS it would use, though here it uses none.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client can be built");
+        Self {
+            child,
+            base,
+            plugins: setup.data.join("plugins"),
+            stderr,
+            http,
+        }
     }
 
     pub(crate) async fn ready(self) -> Self {
@@ -106,12 +125,17 @@ impl Server {
             .request(method, format!("{}/whisperer{path}", self.base))
             .header("authorization", format!("Token {ADMIN}"));
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
         }
         let answer = request.send().await.expect("the server answers");
         let status = answer.status();
         let text = answer.text().await.expect("the answer is text");
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        (
+            status,
+            serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        )
     }
 
     /// Posts raw bytes, so that the test owns every space of them.
@@ -127,7 +151,10 @@ impl Server {
             .expect("the server answers");
         let status = answer.status();
         let text = answer.text().await.expect("the answer is text");
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        (
+            status,
+            serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        )
     }
 
     /// Creates a hook and answers its number.
@@ -142,7 +169,9 @@ impl Server {
         let body = serde_json::json!({"type": event_type, "payload": payload});
         let (status, answer) = self.call(Method::POST, "/events/", Some(&body)).await;
         assert_eq!(status, 202, "{answer:#}");
-        answer["deliveries"].as_u64().expect("the answer counts deliveries")
+        answer["deliveries"]
+            .as_u64()
+            .expect("the answer counts deliveries")
     }
 
     /// The hook's deliveries, newest first, each with its attempts.
@@ -179,7 +208,11 @@ impl Server {
             if let Some(status) = self.child.try_wait().expect("a child can be asked") {
                 return status;
             }
-            assert!(start.elapsed() < within, "still running after {within:?}:\n{}", self.log());
+            assert!(
+                start.elapsed() < within,
+                "still running after {within:?}:\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -201,7 +234,9 @@ fn collect(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     std::thread::spawn(move || {
         let mut chunk = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut chunk) {
-            into.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk[..count]));
+            into.lock()
+                .unwrap()
+                .push_str(&String::from_utf8_lossy(&chunk[..count]));
         }
     });
     text

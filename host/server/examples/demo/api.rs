@@ -12,9 +12,15 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(crate) fn new(base: &str, token: &str) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap_or_default();
-        Self { http, base: base.to_owned(), token: token.to_owned() }
+    pub(crate) fn new(base: &str, token: &str) -> anyhow::Result<Self> {
+        // The client wants to know whose TLS it would use, though here it uses none.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        Ok(Self {
+            http,
+            base: base.to_owned(),
+            token: token.to_owned(),
+        })
     }
 
     pub(crate) async fn ready(&self, within: Duration) -> anyhow::Result<()> {
@@ -30,12 +36,17 @@ impl Api {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let request = self.http.post(format!("{}/whisperer{path}", self.base)).body(body.to_string());
-        self.answer(request.header("content-type", "application/json")).await
+        let request = self
+            .http
+            .post(format!("{}/whisperer{path}", self.base))
+            .body(body.to_string());
+        self.answer(request.header("content-type", "application/json"))
+            .await
     }
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.answer(self.http.get(format!("{}/whisperer{path}", self.base))).await
+        self.answer(self.http.get(format!("{}/whisperer{path}", self.base)))
+            .await
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {

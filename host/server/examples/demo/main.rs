@@ -36,11 +36,17 @@ async fn main() -> anyhow::Result<()> {
          it takes about 15 seconds and then stays up for you to try.\n"
     );
     let mut server = server::start(&args.data, &args.plugins)?;
-    let api = api::Api::new(&server.base, server::TOKEN);
+    let api = api::Api::new(&server.base, server::TOKEN)?;
     api.ready(Duration::from_secs(30)).await?;
-    println!("The server listens on {}, its data is in {}.", server.base, args.data.display());
+    println!(
+        "The server listens on {}, its data is in {}.",
+        server.base,
+        args.data.display()
+    );
 
-    let receiver = receiver::Receiver::start().await.context("cannot start the receiver")?;
+    let receiver = receiver::Receiver::start()
+        .await
+        .context("cannot start the receiver")?;
     story::tell(&api, &receiver).await?;
     if args.once {
         return server.stop();

@@ -46,7 +46,11 @@ impl Receiver {
                 eprintln!("the receiver ended: {error}");
             }
         });
-        Ok(Self { address, seen, _tasks: tasks })
+        Ok(Self {
+            address,
+            seen,
+            _tasks: tasks,
+        })
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -54,7 +58,10 @@ impl Receiver {
     }
 
     pub(crate) fn counts(&self) -> (usize, usize) {
-        (self.seen.accepted.load(Ordering::SeqCst), self.seen.refused.load(Ordering::SeqCst))
+        (
+            self.seen.accepted.load(Ordering::SeqCst),
+            self.seen.refused.load(Ordering::SeqCst),
+        )
     }
 
     /// Waits until `accepted` deliveries were taken.
@@ -68,7 +75,10 @@ impl Receiver {
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        ensure!(self.seen.forged.load(Ordering::SeqCst) == 0, "a signature did not hold");
+        ensure!(
+            self.seen.forged.load(Ordering::SeqCst) == 0,
+            "a signature did not hold"
+        );
         Ok(())
     }
 }
@@ -79,10 +89,18 @@ async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> StatusCode {
-    let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or("")
+    };
     let uuid = header("webhook-id").to_owned();
     let try_number = {
-        let mut tries = seen.tries.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut tries = seen
+            .tries
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         let count = tries.entry(uuid.clone()).or_default();
         *count += 1;
         *count
@@ -123,7 +141,11 @@ fn show(
         }
     }
     text.push_str(&format!("    {}\n", String::from_utf8_lossy(body)));
-    let verdict = if genuine { "signature verified" } else { "SIGNATURE DOES NOT HOLD" };
+    let verdict = if genuine {
+        "signature verified"
+    } else {
+        "SIGNATURE DOES NOT HOLD"
+    };
     text.push_str(&format!("<-- {status}   {verdict}"));
     println!("{text}");
 }

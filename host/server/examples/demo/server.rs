@@ -22,7 +22,10 @@ pub(crate) struct Server {
 pub(crate) fn start(data: &Path, built: &Path) -> anyhow::Result<Server> {
     if data.exists() {
         if !data.join("plugins").is_dir() {
-            bail!("{} is not a data folder of the demo: give another --data", data.display());
+            bail!(
+                "{} is not a data folder of the demo: give another --data",
+                data.display()
+            );
         }
         fs::remove_dir_all(data).with_context(|| format!("cannot empty {}", data.display()))?;
     }
@@ -40,7 +43,13 @@ pub(crate) fn start(data: &Path, built: &Path) -> anyhow::Result<Server> {
         .join("whisperer");
     // The child stays in its own process group, so that Ctrl-C reaches it through us, once.
     let mut child = Command::new(&binary)
-        .args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8"])
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--allow-network",
+            "127.0.0.0/8",
+        ])
         .arg("--data")
         .arg(data)
         .env("WHISPERER_ADMIN_TOKEN", TOKEN)
@@ -50,9 +59,17 @@ pub(crate) fn start(data: &Path, built: &Path) -> anyhow::Result<Server> {
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("cannot start {}", binary.display()))?;
-    let stdout = child.stdout.take().context("the server has no stdout")?.into_owned_fd()?;
+    let stdout = child
+        .stdout
+        .take()
+        .context("the server has no stdout")?
+        .into_owned_fd()?;
     let base = listening_line(BufReader::new(fs::File::from(stdout)))?;
-    Ok(Server { child, base, plugins })
+    Ok(Server {
+        child,
+        base,
+        plugins,
+    })
 }
 
 fn listening_line(stdout: impl BufRead) -> anyhow::Result<String> {
@@ -77,7 +94,9 @@ impl Server {
     /// SIGTERM, as a service manager would; the server finishes what is in flight.
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         let pid = self.child.id().context("the server is gone already")?;
-        std::process::Command::new("kill").arg(pid.to_string()).status()?;
+        std::process::Command::new("kill")
+            .arg(pid.to_string())
+            .status()?;
         for _ in 0..200 {
             if let Some(status) = self.child.try_wait()? {
                 if status.success() {

@@ -19,9 +19,13 @@ fn hooks(receiver: &Receiver) -> [(Value, &'static str); 3] {
             "retry_countdown_config": {"choice": "fixed", "kwargs": {"seconds": 1}},
         })
     };
-    let masked = json!([{"name": "redact", "config": {"paths": ["customer.email", "items[*].price"]}}]);
+    let masked =
+        json!([{"name": "redact", "config": {"paths": ["customer.email", "items[*].price"]}}]);
     [
-        (hook("/plain", "*", json!([])), "/plain gets everything as it was posted"),
+        (
+            hook("/plain", "*", json!([])),
+            "/plain gets everything as it was posted",
+        ),
         (
             hook("/masked", "package.*", masked),
             "/masked gets packages through the plugin `redact`: no e-mail, no prices",
@@ -48,14 +52,23 @@ fn events() -> Vec<(&'static str, Value)> {
         ("package.status.transitioned", package(1, "picking")),
         ("package.status.packed", package(1, "packed")),
         ("shipment.created", shipment(1)),
-        ("package.shipment.awb_number", json!({"id": 1, "awb_number": "NW-000123"})),
+        (
+            "package.shipment.awb_number",
+            json!({"id": 1, "awb_number": "NW-000123"}),
+        ),
         ("package.status.shipped", package(1, "shipped")),
         ("shipment.status.updated", shipment(1)),
         ("shipment.created", shipment(2)),
         ("shipment.cancelled", shipment(2)),
         ("stock_location.created", json!({"id": 7, "name": "Dock 7"})),
-        ("stock_location.updated", json!({"id": 7, "name": "Dock 7 East"})),
-        ("transfer.status.created", json!({"id": 3, "from": 7, "to": 8})),
+        (
+            "stock_location.updated",
+            json!({"id": 7, "name": "Dock 7 East"}),
+        ),
+        (
+            "transfer.status.created",
+            json!({"id": 3, "from": 7, "to": 8}),
+        ),
     ]
 }
 
@@ -71,8 +84,13 @@ pub(crate) async fn tell(api: &Api, receiver: &Receiver) -> anyhow::Result<()> {
     for (event_type, payload) in events() {
         let event = json!({"type": event_type, "payload": payload});
         let accepted = api.post("/events/", &event).await?;
-        println!("\nposted {event_type}: 202, safe on disk, {} to deliver", accepted["deliveries"]);
-        let now = accepted["deliveries"].as_u64().and_then(|n| usize::try_from(n).ok());
+        println!(
+            "\nposted {event_type}: 202, safe on disk, {} to deliver",
+            accepted["deliveries"]
+        );
+        let now = accepted["deliveries"]
+            .as_u64()
+            .and_then(|n| usize::try_from(n).ok());
         expected += now.unwrap_or(0);
         if event_type != "shipment.cancelled" {
             // One after the other, so that each event stands beside what came of it. The flaky
@@ -84,7 +102,10 @@ pub(crate) async fn tell(api: &Api, receiver: &Receiver) -> anyhow::Result<()> {
     receiver.wait(expected, Duration::from_secs(20)).await?;
 
     let (accepted, refused) = receiver.counts();
-    ensure!(refused == 2, "the flaky receiver refused {refused} times, not twice");
+    ensure!(
+        refused == 2,
+        "the flaky receiver refused {refused} times, not twice"
+    );
     let list = delivered(api, accepted).await?;
     println!(
         "\n== Done: {} events, {accepted} deliveries, {refused} refused and tried again, every \
