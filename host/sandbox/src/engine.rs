@@ -1,5 +1,6 @@
 //! The one wasmtime engine, and the thread that makes its time pass.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -12,11 +13,16 @@ use wasmtime::{
 use crate::config::SandboxConfig;
 use crate::error::SandboxError;
 use crate::limits::{
-    CORE_INSTANCES_MAX, MEMORIES_MAX, MEMORY_BYTES_CEILING, TABLE_ELEMENTS_MAX, TABLES_MAX,
+    CORE_INSTANCES_MAX, DEEP_FRAMES, MEMORIES_MAX, MEMORY_BYTES_CEILING, TABLE_ELEMENTS_MAX,
+    TABLES_MAX,
 };
 
 /// One epoch. A guest gives way this often while it computes.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// Most components have one memory. Places are few, because what a guest took stays resident
+/// until a batch of places is given back: places times the memory limit is the worst there is.
+const MEMORIES_PER_CALL: u32 = 2;
 
 /// Instances beside those of calls: one is tried out while it is loaded.
 const SPARE_INSTANCES: usize = 2;
@@ -58,7 +64,7 @@ fn features() -> Config {
         // A compile must not take the cores that deliveries run on.
         .parallel_compilation(false)
         .memory_init_cow(true)
-        .wasm_backtrace_max_frames(None)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(DEEP_FRAMES))
         .wasm_gc(false)
         .wasm_memory64(false)
         // Its results differ between machines, and a dry run must repeat exactly.
@@ -71,7 +77,7 @@ fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)
         .total_core_instances(calls.saturating_mul(CORE_INSTANCES_MAX))
-        .total_memories(calls.saturating_mul(MEMORIES_MAX))
+        .total_memories(calls.saturating_mul(MEMORIES_PER_CALL))
         .total_tables(calls.saturating_mul(TABLES_MAX))
         .total_stacks(calls)
         .max_core_instances_per_component(CORE_INSTANCES_MAX)

@@ -1,12 +1,12 @@
 //! How a call that gave no answer ended, told apart by what broke.
 
-use wasmtime::{PoolConcurrencyLimitError, Trap};
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 use whisperer_domain::plugin::PluginFailure;
 
 use crate::guest::Exceeded;
 use crate::guest_log::{GuestLog, printable};
-use crate::limits::Limits;
+use crate::limits::{DEEP_FRAMES, Limits};
 
 /// What wasmtime says when a guest hands over too much at once. Its type is private, so its
 /// words must do; a test holds them.
@@ -65,6 +65,16 @@ pub(crate) fn classify(error: &wasmtime::Error, limits: &Limits, log: &GuestLog)
         return Trouble::new(PluginFailure::Busy, "no instance was free");
     }
     if let Some(trap) = error.downcast_ref::<Trap>() {
+        let frames = error
+            .downcast_ref::<WasmBacktrace>()
+            .map_or(0, |it| it.frames().len());
+        let deep = frames >= DEEP_FRAMES;
+        if *trap == Trap::StackOverflow || (*trap == Trap::MemoryOutOfBounds && deep) {
+            return Trouble::new(
+                PluginFailure::Stack,
+                "its calls nest too deep for its stack",
+            );
+        }
         return trapped(*trap, limits, log);
     }
     let cause = error.root_cause().to_string();
@@ -90,9 +100,6 @@ fn trapped(trap: Trap, limits: &Limits, log: &GuestLog) -> Trouble {
             limits.own_time.as_millis()
         );
         return Trouble::new(PluginFailure::Timeout, message);
-    }
-    if trap == Trap::StackOverflow {
-        return Trouble::new(PluginFailure::Stack, trap.to_string());
     }
     let panic = (trap == Trap::UnreachableCodeReached)
         .then(|| log.panic())

@@ -15,6 +15,9 @@ pub(crate) const TABLE_ELEMENTS_MAX: usize = 1 << 16;
 pub(crate) const CORE_INSTANCES_MAX: u32 = 32;
 pub(crate) const MEMORIES_MAX: u32 = 4;
 pub(crate) const TABLES_MAX: u32 = 16;
+/// A call chain this long that ends outside of its memory has overflowed its stack: compilers
+/// keep most of a guest's stack in its memory, where WebAssembly does not see it end.
+pub(crate) const DEEP_FRAMES: usize = 256;
 /// What one call of a random function may bring.
 pub(crate) const RANDOM_BYTES_MAX: u64 = 64 << 10;
 /// Beside the payload: headers, names and reasons that come back.

@@ -24,6 +24,7 @@ pub(crate) fn act(event: Event, _target: Target, config: Config) -> Result<Outco
         "panic" => panic!("this is the guest's own fault"),
         "exit" => std::process::exit(3),
         "recurse" => text(recurse(1).to_string()),
+        "nest" => text(nest(black_box(1 << 40)).to_string()),
         "huge-output" => Ok(Patch::default().payload(vec![b'1'; 3 << 20]).into()),
         "huge-reason" => Ok(Outcome::discard("big", "x".repeat(3 << 20))),
         "bad-json" => Ok(Patch::default().payload(b"{\"a\":".to_vec()).into()),
@@ -79,6 +80,14 @@ fn recurse(depth: u64) -> u64 {
     }
     let frame = black_box([depth; 16]);
     black_box(recurse(frame[3] + 1)) + frame[7]
+}
+
+/// Recurses without a frame in the guest's own memory: the host's stack is what ends.
+fn nest(depth: u64) -> u64 {
+    if depth < 2 {
+        return depth;
+    }
+    nest(depth - 1).wrapping_mul(nest(depth - 2) | 1)
 }
 
 fn flood() -> Result<Outcome, Failure> {

@@ -1,0 +1,48 @@
+//! Components built from their sources by a cargo of their own, in a target folder of their own,
+//! so that it does not wait for the one that runs the tests.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// A guest of `tests/guests` or `plugins`.
+pub(crate) fn guest(name: &str) -> Vec<u8> {
+    let file = built().join(format!("{name}.wasm"));
+    std::fs::read(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()))
+}
+
+/// The same component with another digest: a custom section more changes nothing it does.
+pub(crate) fn variant(component: &[u8], number: u8) -> Vec<u8> {
+    let mut bytes = component.to_vec();
+    // Section id 0, size, then the section's name with its length, then one byte of content.
+    bytes.extend_from_slice(&[0, 6, 4, b't', b'e', b's', b't', number]);
+    bytes
+}
+
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("guests");
+        let output = Command::new(env!("CARGO"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args([
+                "build",
+                "--locked",
+                "--profile",
+                "guest",
+                "--target",
+                "wasm32-wasip2",
+            ])
+            .args(["-p", "hostile", "-p", "stamp", "-p", "redact"])
+            .arg("--target-dir")
+            .arg(&target)
+            .output()
+            .expect("cargo runs");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        target.join("wasm32-wasip2/guest")
+    })
+}
