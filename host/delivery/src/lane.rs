@@ -280,3 +280,6 @@ impl Lane {
             .min()
     }
 }
+
+#[cfg(test)]
+mod tests;

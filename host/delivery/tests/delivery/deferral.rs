@@ -8,7 +8,7 @@ use whisperer_domain::hook::{Hook, OnPluginError};
 use whisperer_domain::plugin::PluginName;
 use whisperer_domain::port::Chained;
 
-use crate::world::{World, answering_each, hook};
+use crate::world::{World, answered, answering_each, hook, receiver};
 
 fn missing() -> Waiting {
     Waiting::PluginMissing(PluginName::parse("redact").unwrap())
@@ -47,12 +47,19 @@ async fn a_deferral_uses_no_attempt_and_ends_at_the_bell() {
     );
 
     world.set_chain(|_| Chained::Unchanged);
+    world.set_receiver(receiver(|_| {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            answered(200)
+        })
+    }));
     world.ring_plugins();
     world.all_settled().await;
+    assert_eq!(world.seen()[0].at_ms, 3_600_000, "the bell was enough");
+    // One probe, then eight at a time.
     assert_eq!(
         world.now_ms(),
-        3_600_000,
-        "the bell was enough, also for what was deferred"
+        3_600_000 + 1_000 * (1 + 499_u64.div_ceil(8))
     );
     assert_eq!(world.seen_count(), 500);
     assert!(world.words().iter().all(|word| *word == "delivered"));

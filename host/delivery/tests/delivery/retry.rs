@@ -145,6 +145,23 @@ async fn gone_disables_the_hook_and_sends_nothing_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn gone_holds_before_the_store_has_it() {
+    let world = World::new();
+    world.put_hook(Hook {
+        max_in_flight: 1,
+        ..hook(1)
+    });
+    world.set_receiver(answering(410));
+    world.fail_settles(4);
+    let _delivery = world.deliver();
+    for _ in 0..20 {
+        world.post(1);
+    }
+    world.all_settled().await;
+    assert_eq!(world.seen_count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_older_than_max_age_is_dead_without_another_attempt() {
     let world = World::new();
     world.put_hook(Hook {
