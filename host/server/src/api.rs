@@ -97,10 +97,7 @@ impl Api {
 /// Each path with and without its trailing slash.
 fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 11] {
     [
-        (
-            "/whisperer/hooks",
-            get(hooks::list).post(hooks::create),
-        ),
+        ("/whisperer/hooks", get(hooks::list).post(hooks::create)),
         ("/whisperer/hooks/registry", get(hooks::registry)),
         (
             "/whisperer/hooks/{id}",

@@ -1,11 +1,13 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config, Flags};
+use crate::stdout::say;
 use crate::{telemetry, wiring};
 
 #[derive(Parser)]
@@ -39,22 +41,23 @@ pub fn run() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 // One line with the whole chain; not by the log, which a filter may mute.
-                eprintln!("whisperer: {error:#}");
+                // With nobody at stderr the exit code is all there is left to say.
+                let _ = writeln!(std::io::stderr(), "whisperer: {error:#}");
                 ExitCode::FAILURE
             }
         },
         Command::Config => {
-            println!("{}", config::table());
+            say(&config::table());
             ExitCode::SUCCESS
         }
         Command::Version => {
-            println!("whisperer {}", env!("CARGO_PKG_VERSION"));
+            say(&format!("whisperer {}", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
         }
     }
 }
 
-fn serve(file: Option<&std::path::Path>, flags: &Flags) -> anyhow::Result<()> {
+fn serve(file: Option<&Path>, flags: &Flags) -> anyhow::Result<()> {
     let config = Config::load(file, flags)?;
     telemetry::start(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -235,7 +235,10 @@ fn admin_token() -> Result<Option<Secret>, ConfigError> {
 /// figment's errors in our words. Values are repeated only by their type, by figment.
 fn explain(error: &figment::Error, file: Option<&Path>) -> ConfigError {
     let key = error.path.join(".");
-    let source = error.metadata.as_ref().map(|metadata| metadata.name.as_ref());
+    let source = error
+        .metadata
+        .as_ref()
+        .map(|metadata| metadata.name.as_ref());
     let in_file = source.is_some_and(|name| name.contains("TOML"));
     let place = match (in_file, file) {
         (true, Some(path)) => format!("the file {}", path.display()),

@@ -15,6 +15,7 @@ pub mod edge;
 mod nearest;
 mod readiness;
 mod signals;
+mod stdout;
 mod telemetry;
 mod wiring;
 

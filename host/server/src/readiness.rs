@@ -1,21 +1,28 @@
 //! Whether this server should be sent requests: `/readyz`, in one place.
 //!
-//! Ready means: the plugin folder was read once, the store can write, and nobody asked us to
-//! stop. The store's part is asked for at each look, the other two are told here.
+//! Ready means: the plugin folder was read once and delivery runs, the store can write, and
+//! nobody asked us to stop. What can change by itself is asked for at each look.
 
+use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use whisperer_domain::port::StoreHealth;
 
-#[derive(Debug, Default)]
+type Alive = Box<dyn Fn() -> bool + Send + Sync>;
+
+#[derive(Default)]
 pub struct Readiness {
-    plugins_read: AtomicBool,
+    /// Empty until the plugin folder was read.
+    delivery: OnceLock<Alive>,
     draining: AtomicBool,
 }
 
 impl Readiness {
-    pub fn plugins_are_read(&self) {
-        self.plugins_read.store(true, Ordering::Release);
+    /// The plugin folder was read and delivery started; `alive` tells whether it still runs.
+    /// Only the first call counts.
+    pub fn delivers(&self, alive: impl Fn() -> bool + Send + Sync + 'static) {
+        self.delivery.get_or_init(|| Box::new(alive));
     }
 
     pub fn start_draining(&self) {
@@ -34,9 +41,50 @@ impl Readiness {
             }
             StoreHealth::Closed => return Some("The store is closed."),
         }
-        if !self.plugins_read.load(Ordering::Acquire) {
-            return Some("The plugin folder is still being read.");
+        match self.delivery.get() {
+            None => Some("The plugin folder is still being read."),
+            Some(alive) if !alive() => Some("Delivery broke off: the server must be restarted."),
+            Some(_) => None,
         }
-        None
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness")
+            .field("delivery", &self.delivery.get().is_some())
+            .field("draining", &self.draining)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use whisperer_domain::port::StoreHealth;
+
+    use super::Readiness;
+
+    #[test]
+    fn every_obstacle_is_told() {
+        let readiness = Readiness::default();
+        let store = StoreHealth::Ready;
+        let words = |readiness: &Readiness, store: &StoreHealth| {
+            readiness.obstacle(store).unwrap_or("none").to_owned()
+        };
+        assert!(words(&readiness, &store).contains("plugin folder"));
+        let alive = Arc::new(AtomicBool::new(true));
+        let asked = Arc::clone(&alive);
+        readiness.delivers(move || asked.load(Ordering::Relaxed));
+        assert_eq!(words(&readiness, &store), "none");
+        let reopening = StoreHealth::Reopening(String::new());
+        assert!(words(&readiness, &reopening).contains("reopened"));
+        assert!(words(&readiness, &StoreHealth::Closed).contains("closed"));
+        alive.store(false, Ordering::Relaxed);
+        assert!(words(&readiness, &store).contains("restarted"));
+        readiness.start_draining();
+        assert!(words(&readiness, &store).contains("shutting down"));
     }
 }

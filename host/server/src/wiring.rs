@@ -14,7 +14,6 @@
 mod admin;
 mod parts;
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +29,7 @@ use crate::api;
 use crate::config::Config;
 use crate::edge;
 use crate::signals::Signals;
+use crate::stdout::say;
 use parts::Parts;
 
 /// For the part of the end that has no wait of its own in it.
@@ -72,7 +72,9 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 async fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Running> {
-    let address = listener.local_addr().context("cannot tell the own address")?;
+    let address = listener
+        .local_addr()
+        .context("cannot tell the own address")?;
     let (requests, workers) = (TaskTracker::new(), TaskTracker::new());
     let (no_more_requests, no_more_work) = (CancellationToken::new(), CancellationToken::new());
     let parts = Parts::open(config, address, &workers, &no_more_work)?;
@@ -105,14 +107,6 @@ async fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Running
     Ok(running)
 }
 
-/// A line on stdout, where a person or a script waits for it. Nobody may be there.
-fn say(line: &str) {
-    let mut stdout = std::io::stdout().lock();
-    if let Err(error) = writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
-        tracing::debug!(%error, "nobody reads stdout");
-    }
-}
-
 impl Running {
     /// No lane may start before the folder was read: its events would go untransformed.
     fn deliver_when_plugins_are_read(&self, config: &Config) {
@@ -127,8 +121,8 @@ impl Running {
                 return;
             }
             let start = async || parts.deliver(attempts_max, buffer_bytes, workers, stop, grace);
-            slot.get_or_init(start).await;
-            parts.readiness.plugins_are_read();
+            let delivery = slot.get_or_init(start).await.clone();
+            parts.readiness.delivers(move || delivery.is_running());
             tracing::info!("the plugin folder is read: delivering");
         });
     }
@@ -157,7 +151,10 @@ impl Running {
         tokio::join!(requests, attempts);
         self.no_more_work.cancel();
         self.workers.close();
-        if timeout(LAST_TASKS_TIME_MAX, self.workers.wait()).await.is_err() {
+        if timeout(LAST_TASKS_TIME_MAX, self.workers.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("some background work did not end");
         }
         self.parts

@@ -100,7 +100,11 @@ pub(super) async fn put(
     api.catalog
         .change(CatalogChange::PutEventType(name.clone(), info.clone()))
         .await?;
-    let status = if known { StatusCode::OK } else { StatusCode::CREATED };
+    let status = if known {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
     Ok((status, Json(view(&name, &info))).into_response())
 }
 

@@ -116,10 +116,7 @@ fn fresh_id(api: &Api) -> Result<EventId, Problem> {
         .map_err(|words| Problem::internal(&words))
 }
 
-fn idempotency_key(
-    headers: &HeaderMap,
-    owner: &Owner,
-) -> Result<Option<IdempotencyKey>, Problem> {
+fn idempotency_key(headers: &HeaderMap, owner: &Owner) -> Result<Option<IdempotencyKey>, Problem> {
     let Some(given) = headers.get(IDEMPOTENCY_KEY) else {
         return Ok(None);
     };

@@ -52,7 +52,11 @@ impl FieldErrors {
 
     /// `value`, if nothing is wrong.
     pub(super) fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.is_empty() { Ok(value) } else { Err(self) }
+        if self.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
     }
 }
 

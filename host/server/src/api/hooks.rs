@@ -184,13 +184,14 @@ async fn change(
                 return Ok(shown(StatusCode::OK, &hook));
             }
             Ok(Changed::Done) => {
-                return Err(Problem::internal(&"the store changed a hook and showed none"));
+                return Err(Problem::internal(
+                    &"the store changed a hook and showed none",
+                ));
             }
             Err(CatalogError::Stale) => {}
-            Err(error @ (CatalogError::Duplicate | CatalogError::NotFound)) => {
-                return Err(error.into());
-            }
-            Err(error @ CatalogError::Down(_)) => return Err(error.into()),
+            Err(
+                error @ (CatalogError::Duplicate | CatalogError::NotFound | CatalogError::Down(_)),
+            ) => return Err(error.into()),
         }
     }
     Err(CatalogError::Stale.into())
@@ -212,9 +213,7 @@ pub(super) async fn delete(
 
 /// What is no number is no hook's id.
 fn hook_id(text: &str) -> Result<HookId, Problem> {
-    text.parse()
-        .map(HookId)
-        .map_err(|_| Problem::not_found())
+    text.parse().map(HookId).map_err(|_| Problem::not_found())
 }
 
 /// Another owner's hook is not there, rather than forbidden: its existence is not told.

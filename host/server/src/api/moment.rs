@@ -54,7 +54,10 @@ mod tests {
         ] {
             assert_eq!(read_leniently(text), ten, "{text}");
         }
-        assert_eq!(read_leniently("2025-11-25"), Some(Timestamp(1_764_028_800_000)));
+        assert_eq!(
+            read_leniently("2025-11-25"),
+            Some(Timestamp(1_764_028_800_000))
+        );
         for text in ["", "yesterday", "1969-12-31T23:59:59Z", "2025-13-01"] {
             assert_eq!(read_leniently(text), None, "{text}");
         }

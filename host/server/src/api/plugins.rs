@@ -53,7 +53,9 @@ pub(super) async fn one(
     _who: Principal,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let found = (api.plugins)().into_iter().find(|plugin| plugin.name == name);
+    let found = (api.plugins)()
+        .into_iter()
+        .find(|plugin| plugin.name == name);
     match found {
         Some(plugin) => Ok(Json(plugin).into_response()),
         None => Err(Problem::not_found()),

@@ -56,8 +56,11 @@ impl Problem {
 
     /// Field errors on a route of our own.
     pub(super) fn invalid(errors: FieldErrors) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "The input is not valid: see errors.")
-            .member("errors", Value::Object(errors.into_map()))
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "The input is not valid: see errors.",
+        )
+        .member("errors", Value::Object(errors.into_map()))
     }
 
     /// Field errors on a route of the OMS: at the top level as well.

@@ -45,7 +45,10 @@ pub(super) async fn create(
     let received = body::receive(&api, request, BODY_BYTES_MAX).await?;
     let input = body::object(&received.bytes)?;
     let mut errors = FieldErrors::default();
-    for name in input.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
+    for name in input
+        .keys()
+        .filter(|name| !MEMBERS.contains(&name.as_str()))
+    {
         let near = did_you_mean(name, MEMBERS.into_iter());
         errors.add(name, format!("Unknown field.{near}"));
     }

@@ -141,7 +141,10 @@ mod tests {
             (json!(1.5), "A valid integer is required."),
             (json!(true), "A valid integer is required."),
             (json!("x"), "A valid integer is required."),
-            (json!(-1), "Ensure this value is greater than or equal to 0."),
+            (
+                json!(-1),
+                "Ensure this value is greater than or equal to 0.",
+            ),
             (json!(10), "Ensure this value is less than or equal to 9."),
             (
                 json!(18_446_744_073_709_551_615_u64),

@@ -8,8 +8,8 @@ use whisperer_domain::port::Catalog as _;
 use whisperer_domain::secret::Secret;
 
 use super::parts::Parts;
-use super::say;
 use crate::api::{fresh_token, token_hash};
+use crate::stdout::say;
 
 const OWNER: &str = "admin";
 

@@ -53,7 +53,9 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// The status, and the answer's JSON.
@@ -73,7 +75,7 @@ impl TestApp {
         let clock: Arc<dyn Clock> = Arc::new(StoppedClock);
         let store = MemoryStore::new(Arc::clone(&clock));
         let readiness = Arc::new(Readiness::default());
-        readiness.plugins_are_read();
+        readiness.delivers(|| true);
         let ports = Ports {
             catalog: Arc::clone(&store) as Arc<dyn Catalog>,
             ledger: Arc::clone(&store) as Arc<dyn Ledger>,

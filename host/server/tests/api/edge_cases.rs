@@ -11,9 +11,19 @@ use crate::app::TestApp;
 async fn paths_work_with_and_without_their_slash() {
     let app = TestApp::new().await;
     let hook = app.hook(json!({})).await;
-    for path in ["/hooks", "/hooks/registry", "/event-types", "/hook_events", "/plugins"] {
+    for path in [
+        "/hooks",
+        "/hooks/registry",
+        "/event-types",
+        "/hook_events",
+        "/plugins",
+    ] {
         for path in [path.to_owned(), format!("{path}/")] {
-            assert_eq!(app.root("GET", &path, &Value::Null).await.status, 200, "{path}");
+            assert_eq!(
+                app.root("GET", &path, &Value::Null).await.status,
+                200,
+                "{path}"
+            );
         }
     }
     let path = format!("/hooks/{}", hook["id"]);
@@ -42,7 +52,10 @@ async fn no_path_and_no_method_are_problems_too() {
         assert!(problem["title"].is_string() && problem["detail"].is_string());
     }
     let answer = app.root("OPTIONS", "/hooks/", &Value::Null).await;
-    assert_eq!((answer.status.as_u16(), answer.header("allow")), (204, "GET,HEAD,POST"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("allow")),
+        (204, "GET,HEAD,POST")
+    );
     let answer = app.root("HEAD", "/hooks/", &Value::Null).await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, ""));
 }
@@ -57,10 +70,21 @@ async fn bad_bodies_are_refused_with_the_place() {
             assert_eq!(answer["line"], line, "{answer}");
             assert_eq!(answer["column"], column, "{answer}");
             let detail = answer["detail"].as_str().unwrap();
-            assert!(detail.contains("line") && detail.contains("column"), "{detail}");
+            assert!(
+                detail.contains("line") && detail.contains("column"),
+                "{detail}"
+            );
         }
         let deep = format!("{{\"payload\": {}{}}}", "[".repeat(200), "]".repeat(200));
-        for body in ["", "nonsense", "[]", "null", "{} x", "{\"a\": \"\\ud800\"}", &deep] {
+        for body in [
+            "",
+            "nonsense",
+            "[]",
+            "null",
+            "{} x",
+            "{\"a\": \"\\ud800\"}",
+            &deep,
+        ] {
             let answer = app.call("root", "POST", path, body).await;
             assert_eq!(answer.status, 400, "{path} {body}");
         }
@@ -76,11 +100,23 @@ async fn other_content_types_are_refused() {
             .uri("/whisperer/events/")
             .header("authorization", "Token root")
             .header("content-type", kind)
-            .body(Body::from("{\"type\": \"package.created\", \"payload\": 1}"))
+            .body(Body::from(
+                "{\"type\": \"package.created\", \"payload\": 1}",
+            ))
             .unwrap()
     };
-    assert_eq!(app.send(sent("application/x-www-form-urlencoded")).await.status, 415);
-    assert_eq!(app.send(sent("application/JSON; charset=utf-8")).await.status, 202);
+    assert_eq!(
+        app.send(sent("application/x-www-form-urlencoded"))
+            .await
+            .status,
+        415
+    );
+    assert_eq!(
+        app.send(sent("application/JSON; charset=utf-8"))
+            .await
+            .status,
+        202
+    );
 }
 
 #[tokio::test]
@@ -91,8 +127,14 @@ async fn long_bodies_and_too_many_at_once_are_refused() {
         ..Limits::default()
     })
     .await;
-    let long = format!("{{\"type\": \"package.created\", \"payload\": \"{}\"}}", "x".repeat(5_000));
-    assert_eq!(app.call("root", "POST", "/events/", &long).await.status, 413);
+    let long = format!(
+        "{{\"type\": \"package.created\", \"payload\": \"{}\"}}",
+        "x".repeat(5_000)
+    );
+    assert_eq!(
+        app.call("root", "POST", "/events/", &long).await.status,
+        413
+    );
     // Not announced, it is found out while it comes.
     let request = Request::builder()
         .method("POST")
@@ -104,7 +146,10 @@ async fn long_bodies_and_too_many_at_once_are_refused() {
     // A hook may be longer than all memory there is for bodies here.
     let hook = format!("{{\"target_url\": \"{}\"}}", "x".repeat(9_000));
     let answer = app.call("root", "POST", "/hooks/", &hook).await;
-    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("retry-after")),
+        (503, "1")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +163,10 @@ async fn a_body_that_does_not_come_is_given_up() {
         .body(Body::from_stream(never))
         .unwrap();
     let answer = app.send(request).await;
-    assert_eq!((answer.status.as_u16(), answer.header("connection")), (408, "close"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("connection")),
+        (408, "close")
+    );
 }
 
 #[tokio::test]

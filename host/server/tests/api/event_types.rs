@@ -8,7 +8,10 @@ use crate::app::TestApp;
 #[tokio::test]
 async fn the_registry_is_the_catalogue() {
     let app = TestApp::new().await;
-    let listed = app.root("GET", "/hooks/registry/", &Value::Null).await.json();
+    let listed = app
+        .root("GET", "/hooks/registry/", &Value::Null)
+        .await
+        .json();
     let mut expected = OMS_CATALOGUE.to_vec();
     expected.sort_unstable();
     assert_eq!(listed, json!(expected));
@@ -19,7 +22,9 @@ async fn a_type_is_put_read_and_deleted() {
     let app = TestApp::new().await;
     let path = "/event-types/billing.paid/";
     assert_eq!(app.root("GET", path, &Value::Null).await.status, 404);
-    let put = app.root("PUT", path, &json!({"description": "An invoice was paid"})).await;
+    let put = app
+        .root("PUT", path, &json!({"description": "An invoice was paid"}))
+        .await;
     let expected = json!({"name": "billing.paid", "description": "An invoice was paid"});
     assert_eq!(put.parts(), (201, expected.clone()));
     assert_eq!(app.root("GET", path, &Value::Null).await.json(), expected);

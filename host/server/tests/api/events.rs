@@ -9,12 +9,16 @@ use crate::app::TestApp;
 #[tokio::test]
 async fn an_event_goes_to_the_hooks_that_match() {
     let app = TestApp::new().await;
-    app.hook(json!({"target_url": "https://example.com/1"})).await;
-    app.hook(json!({"target_url": "https://example.com/2", "event_type": "package.*"})).await;
+    app.hook(json!({"target_url": "https://example.com/1"}))
+        .await;
+    app.hook(json!({"target_url": "https://example.com/2", "event_type": "package.*"}))
+        .await;
     app.hook(json!({"target_url": "https://example.com/3", "event_type": "*", "config": {"region": "eu"}}))
         .await;
-    app.hook(json!({"target_url": "https://example.com/4", "event_type": "shipment.created"})).await;
-    app.hook(json!({"target_url": "https://example.com/5", "is_active": false})).await;
+    app.hook(json!({"target_url": "https://example.com/4", "event_type": "shipment.created"}))
+        .await;
+    app.hook(json!({"target_url": "https://example.com/5", "is_active": false}))
+        .await;
     for (event_type, filter, deliveries) in [
         ("package.created", Value::Null, 3),
         ("package.created", json!({"region": "eu"}), 1),
@@ -38,8 +42,16 @@ async fn the_payload_is_kept_byte_for_byte() {
     app.hook(json!({})).await;
     let payload = "{\"b\" : 1.0,\t\"a\":12345678901234567890123, \"b\":\"\\u00e9\"}";
     let body = format!("{{\"type\":\"package.created\", \"payload\":  {payload}  }}");
-    assert_eq!(app.call("root", "POST", "/events/", &body).await.status, 202);
-    let stored = app.store.find(Sequence(1), Scope::All).await.unwrap().unwrap();
+    assert_eq!(
+        app.call("root", "POST", "/events/", &body).await.status,
+        202
+    );
+    let stored = app
+        .store
+        .find(Sequence(1), Scope::All)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(stored.view.event.payload, payload.as_bytes());
     let shown = app.root("GET", "/hook_events/1/", &Value::Null).await.text;
     assert!(shown.contains(payload), "{shown}");
@@ -56,7 +68,12 @@ async fn everything_said_of_an_event_is_kept() {
         }))
         .await;
     assert_eq!(answer, json!({"id": "order/7", "deliveries": 1}));
-    let stored = app.store.find(Sequence(1), Scope::All).await.unwrap().unwrap();
+    let stored = app
+        .store
+        .find(Sequence(1), Scope::All)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(stored.view.event.occurred_at.0, 1_764_064_800_000);
     assert_eq!(stored.view.event.object_id.as_deref(), Some("42"));
 }
@@ -67,8 +84,16 @@ async fn what_is_wrong_is_named_and_nothing_is_stored() {
     app.hook(json!({"event_type": "*"})).await;
     for (body, field, words) in [
         (json!({"payload": 1}), "type", "This field is required."),
-        (json!({"type": "package.created"}), "payload", "This field is required."),
-        (json!({"type": 7, "payload": 1}), "type", "Not a valid string."),
+        (
+            json!({"type": "package.created"}),
+            "payload",
+            "This field is required.",
+        ),
+        (
+            json!({"type": 7, "payload": 1}),
+            "type",
+            "Not a valid string.",
+        ),
         (
             json!({"type": "package.creatd", "payload": 1}),
             "type",
@@ -116,8 +141,14 @@ async fn what_is_wrong_is_named_and_nothing_is_stored() {
     }
     let twice = "{\"type\": \"package.created\", \"payload\": 1, \"payload\": 2}";
     let (status, answer) = app.call("root", "POST", "/events/", twice).await.parts();
-    assert_eq!((status, &answer["errors"]["payload"][0]), (400, &json!("Given twice.")));
-    assert_eq!(app.root("GET", "/hook_events/", &Value::Null).await.json(), json!([]));
+    assert_eq!(
+        (status, &answer["errors"]["payload"][0]),
+        (400, &json!("Given twice."))
+    );
+    assert_eq!(
+        app.root("GET", "/hook_events/", &Value::Null).await.json(),
+        json!([])
+    );
 }
 
 #[tokio::test]
@@ -134,7 +165,10 @@ async fn an_id_is_taken_once() {
     let app = TestApp::new().await;
     app.hook(json!({})).await;
     let event = json!({"type": "package.created", "payload": 1, "id": "one"});
-    assert_eq!(app.event(event.clone()).await, json!({"id": "one", "deliveries": 1}));
+    assert_eq!(
+        app.event(event.clone()).await,
+        json!({"id": "one", "deliveries": 1})
+    );
     // The same again answers the same and delivers nothing anew.
     let again = app.root("POST", "/events/", &event).await;
     assert_eq!(again.parts(), (202, json!({"id": "one", "deliveries": 1})));
@@ -155,13 +189,22 @@ async fn an_idempotency_key_holds_per_owner() {
     assert_eq!(first.status, 202);
     let again = app.call_with("alice", "POST", "/events/", body, &key).await;
     assert_eq!(again.parts(), first.parts());
-    let reused = app.call_with("alice", "POST", "/events/", other, &key).await;
+    let reused = app
+        .call_with("alice", "POST", "/events/", other, &key)
+        .await;
     assert_eq!(reused.status, 409);
     let elsewhere = app.call_with("bob", "POST", "/events/", other, &key).await;
     assert_eq!(elsewhere.status, 202);
     for key in ["", &"k".repeat(256), "k\u{e9}"] {
-        let answer =
-            app.call_with("alice", "POST", "/events/", body, &[("idempotency-key", key)]).await;
+        let answer = app
+            .call_with(
+                "alice",
+                "POST",
+                "/events/",
+                body,
+                &[("idempotency-key", key)],
+            )
+            .await;
         assert_eq!(answer.status, 400, "{key}");
         assert!(answer.json()["errors"]["Idempotency-Key"].is_array());
     }

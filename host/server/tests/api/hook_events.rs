@@ -75,7 +75,10 @@ async fn a_delivery_shows_every_field() {
         "type": "package.created", "payload": {"n": 1}, "id": "e1", "object_id": "o1",
     }))
     .await;
-    let pending = app.root("GET", "/hook_events/1/", &Value::Null).await.json();
+    let pending = app
+        .root("GET", "/hook_events/1/", &Value::Null)
+        .await
+        .json();
     let uuid = pending["uuid"].as_str().unwrap().to_owned();
     assert_eq!(uuid.len(), 32);
     let mut expected = json!({
@@ -91,7 +94,10 @@ async fn a_delivery_shows_every_field() {
 
     let after = Duration::from_secs(60);
     settle(&app, 1, attempt(500), Verdict::Retry { after }).await;
-    let failed = app.root("GET", "/hook_events/1/", &Value::Null).await.json();
+    let failed = app
+        .root("GET", "/hook_events/1/", &Value::Null)
+        .await
+        .json();
     expected["response_http_status"] = json!(500);
     expected["response_content"] = json!("café \u{fffd}");
     expected["response_time"] = json!(0.25);
@@ -119,10 +125,14 @@ async fn a_delivery_shows_every_field() {
 async fn a_deleted_hook_leaves_its_history() {
     let app = TestApp::new().await;
     let hook = app.hook(json!({})).await;
-    app.event(json!({"type": "package.created", "payload": 1})).await;
+    app.event(json!({"type": "package.created", "payload": 1}))
+        .await;
     let path = format!("/hooks/{}/", hook["id"]);
     assert_eq!(app.root("DELETE", &path, &Value::Null).await.status, 204);
-    let shown = app.root("GET", "/hook_events/1/", &Value::Null).await.json();
+    let shown = app
+        .root("GET", "/hook_events/1/", &Value::Null)
+        .await
+        .json();
     assert_eq!(shown["state"], "cancelled", "{shown}");
     assert_eq!(shown["state_reason"], "the hook was deleted");
     assert_eq!(shown["webhook"]["id"], hook["id"]);
@@ -132,12 +142,19 @@ async fn a_deleted_hook_leaves_its_history() {
 async fn lists_are_filtered() {
     let app = TestApp::new().await;
     app.hook(json!({})).await;
-    app.hook(json!({"target_url": "https://example.com/2", "event_type": "shipment.*"})).await;
-    app.event(json!({"type": "package.created", "payload": 1, "object_id": "a"})).await;
-    app.event(json!({"type": "package.created", "payload": 2, "object_id": "b"})).await;
-    app.event(json!({"type": "shipment.created", "payload": 3})).await;
+    app.hook(json!({"target_url": "https://example.com/2", "event_type": "shipment.*"}))
+        .await;
+    app.event(json!({"type": "package.created", "payload": 1, "object_id": "a"}))
+        .await;
+    app.event(json!({"type": "package.created", "payload": 2, "object_id": "b"}))
+        .await;
+    app.event(json!({"type": "shipment.created", "payload": 3}))
+        .await;
     settle(&app, 1, attempt(200), Verdict::Delivered).await;
-    let first = app.root("GET", "/hook_events/1/", &Value::Null).await.json();
+    let first = app
+        .root("GET", "/hook_events/1/", &Value::Null)
+        .await
+        .json();
     let uuid = first["uuid"].as_str().unwrap();
     let dashed = Uuid::parse_str(uuid).unwrap().to_string();
     let by_uuid = format!("?uuid={uuid}");
@@ -154,15 +171,25 @@ async fn lists_are_filtered() {
         ("?response_http_status=200", vec![1]),
         ("?created_date__gte=2025-11-25T10:00:00Z", vec![3, 2, 1]),
         ("?created_date__gt=2025-11-25T10:00:00Z", vec![]),
-        ("?created_date__lte=2025-11-25T12:00:00+02:00", vec![3, 2, 1]),
+        (
+            "?created_date__lte=2025-11-25T12:00:00+02:00",
+            vec![3, 2, 1],
+        ),
         ("?created_date__lt=2025-11-25T10:00:00", vec![]),
         ("?created_date=2025-11-25", vec![]),
         (by_uuid.as_str(), vec![1]),
         (by_dashed.as_str(), vec![1]),
     ] {
-        let answer = app.root("GET", &format!("/hook_events/{query}"), &Value::Null).await;
+        let answer = app
+            .root("GET", &format!("/hook_events/{query}"), &Value::Null)
+            .await;
         let list = answer.json();
-        let ids: Vec<_> = list.as_array().unwrap().iter().map(|item| &item["id"]).collect();
+        let ids: Vec<_> = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| &item["id"])
+            .collect();
         assert_eq!(json!(ids), json!(expected), "{query}");
     }
     for query in [
@@ -177,8 +204,10 @@ async fn lists_are_filtered() {
         "?cursor=1",
         "?delivred=1",
     ] {
-        let (status, answer) =
-            app.root("GET", &format!("/hook_events/{query}"), &Value::Null).await.parts();
+        let (status, answer) = app
+            .root("GET", &format!("/hook_events/{query}"), &Value::Null)
+            .await
+            .parts();
         assert_eq!(status, 400, "{query}");
         let field = query[1..].split('=').next().unwrap();
         assert!(answer["errors"][field].is_array(), "{answer}");
@@ -190,7 +219,8 @@ async fn pages_join_without_gap_or_repetition() {
     let app = TestApp::new().await;
     app.hook(json!({})).await;
     for number in 0..41 {
-        app.event(json!({"type": "package.created", "payload": number})).await;
+        app.event(json!({"type": "package.created", "payload": number}))
+            .await;
     }
     let mut seen = Vec::new();
     let mut path = "/hook_events/?limit=20&delivered=false".to_owned();

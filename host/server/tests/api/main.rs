@@ -1,11 +1,17 @@
 //! The API in this process, over the in-memory store: cases as data, one [`app::TestApp`] in between.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without ends it, with the place"
+)]
+
 mod app;
 mod auth;
 mod edge_cases;
 mod event_types;
 mod events;
 mod hook_events;
+mod hook_faults;
 mod hooks;
 mod retry;
 mod secrets;

@@ -60,7 +60,10 @@ async fn faults_nest_as_in_the_oms() {
             json!({"choice": ["\"x\" is not a valid choice."]}),
         ),
         (json!({}), json!({"choice": required, "kwargs": required})),
-        (json!({"choice": "fixed", "kwargs": {}}), json!({"kwargs": {"seconds": required}})),
+        (
+            json!({"choice": "fixed", "kwargs": {}}),
+            json!({"kwargs": {"seconds": required}}),
+        ),
         (
             json!({"choice": "fixed", "kwargs": {"seconds": -1}}),
             json!({"kwargs": {"seconds": ["Ensure this value is greater than or equal to 0."]}}),
@@ -110,5 +113,8 @@ async fn faults_nest_as_in_the_oms() {
         assert_eq!(status, 400, "{config}");
         assert_eq!(answer["retry_countdown_config"], expected, "{config}");
     }
-    assert_eq!(app.root("GET", "/hooks/", &Value::Null).await.json(), json!([]));
+    assert_eq!(
+        app.root("GET", "/hooks/", &Value::Null).await.json(),
+        json!([])
+    );
 }

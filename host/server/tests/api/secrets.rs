@@ -37,18 +37,24 @@ async fn hook_with_secrets(app: &TestApp) -> String {
 
 #[tokio::test]
 async fn absent_and_masked_secrets_are_kept_and_null_clears_them() {
-    let auth = |password: Value| {
-        json!({"auth": {"auth_type": "basic", "username": "v", "password": password}})
-    };
+    let auth = |password: Value| json!({"auth": {"auth_type": "basic", "username": "v", "password": password}});
     let nameless = json!({"auth": {"auth_type": "basic", "username": "v"}});
     let (key, pw) = (Some("old-key"), Some("old-pw"));
     for (fields, key, password) in [
         (json!({}), key, pw),
-        (json!({"secret_key": "********", "config": auth(json!("********"))}), key, pw),
+        (
+            json!({"secret_key": "********", "config": auth(json!("********"))}),
+            key,
+            pw,
+        ),
         (json!({"config": nameless}), key, pw),
         (json!({"secret_key": null}), None, pw),
         (json!({"secret_key": "new-key"}), Some("new-key"), pw),
-        (json!({"config": auth(json!("new-pw"))}), key, Some("new-pw")),
+        (
+            json!({"config": auth(json!("new-pw"))}),
+            key,
+            Some("new-pw"),
+        ),
         (json!({"config": auth(Value::Null)}), key, Some("")),
         (json!({"config": {"auth": null}}), key, None),
         (json!({"config": {"region": "eu"}}), key, None),
@@ -121,7 +127,10 @@ async fn another_host_must_be_given_the_password_anew() {
         body["target_url"] = json!(elsewhere);
         let (status, answer) = app.root("PATCH", &path, &body).await.parts();
         assert_eq!(status, 400);
-        assert!(answer.pointer("/config/auth/password/0").is_some(), "{answer}");
+        assert!(
+            answer.pointer("/config/auth/password/0").is_some(),
+            "{answer}"
+        );
         assert_eq!(stored(&app).1.as_deref(), Some("old-pw"));
 
         // The key signs and is not sent: it may stay.

@@ -58,8 +58,7 @@ impl Input {
         let id = errors.note("id", optional(find("id"), event_id));
         let occurred_at = errors.note("occurred_at", optional(find("occurred_at"), moment));
         let object_id = errors.note("object_id", optional(find("object_id"), object_id));
-        let config_filter =
-            errors.note("config_filter", optional(find("config_filter"), object));
+        let config_filter = errors.note("config_filter", optional(find("config_filter"), object));
         let Some((event_type, payload)) = event_type.zip(payload) else {
             return Err(Problem::invalid(errors));
         };

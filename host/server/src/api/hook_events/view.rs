@@ -47,10 +47,9 @@ impl<'a> HookEventView<'a> {
         let last = view.last_attempt.as_ref();
         let response = last.and_then(|attempt| attempt.response.as_ref());
         let (next_attempt_at, waiting_for) = match &delivery.state {
-            DeliveryState::Pending { due, waiting_for } => (
-                Some(moment::write(*due)),
-                waiting_for.as_ref().map(waiting),
-            ),
+            DeliveryState::Pending { due, waiting_for } => {
+                (Some(moment::write(*due)), waiting_for.as_ref().map(waiting))
+            }
             DeliveryState::Delivered
             | DeliveryState::Discarded { .. }
             | DeliveryState::Dead(_)
@@ -59,9 +58,7 @@ impl<'a> HookEventView<'a> {
         Self {
             id: delivery.sequence.0,
             uuid: delivery.uuid.to_string(),
-            webhook: hook
-                .or(view.hook.as_ref())
-                .map(|hook| HookView::of(hook)),
+            webhook: hook.or(view.hook.as_ref()).map(|hook| HookView::of(hook)),
             event_id: view.event.id.as_str(),
             event_type: delivery.event_type.as_str(),
             object_id: view.event.object_id.as_deref(),
@@ -76,7 +73,11 @@ impl<'a> HookEventView<'a> {
                 .map(|attempt| seconds(attempt.timing.connect_us + attempt.timing.wait_us)),
             retry_count: delivery.attempts.saturating_sub(1),
             request_payload: serde_json::from_slice(&view.event.payload).ok(),
-            request_datetimes: view.attempted_at.iter().map(|at| moment::write(*at)).collect(),
+            request_datetimes: view
+                .attempted_at
+                .iter()
+                .map(|at| moment::write(*at))
+                .collect(),
             created_date: moment::write(delivery.created_at),
             modified_date: moment::write(delivery.modified_at),
             state: delivery.state.word(),
@@ -176,7 +177,10 @@ fn error(outcome: &Outcome) -> Option<String> {
             plugin,
             code,
             message,
-        } => Some(format!("plugin {plugin} discarded it: {}", coded(code, message))),
+        } => Some(format!(
+            "plugin {plugin} discarded it: {}",
+            coded(code, message)
+        )),
         Outcome::Internal { message } => Some(format!("internal: {message}")),
     }
 }
@@ -188,14 +192,20 @@ fn reason(state: &DeliveryState) -> Option<String> {
             plugin,
             code,
             message,
-        } => Some(format!("plugin {plugin} discarded it: {}", coded(code, message))),
+        } => Some(format!(
+            "plugin {plugin} discarded it: {}",
+            coded(code, message)
+        )),
         DeliveryState::Dead(DeadCause::Exhausted) => Some("every attempt was used up".to_owned()),
         DeliveryState::Dead(DeadCause::Expired) => Some("older than max_age".to_owned()),
         DeliveryState::Dead(DeadCause::Plugin {
             plugin,
             code,
             message,
-        }) => Some(format!("plugin {plugin} rejected it: {}", coded(code, message))),
+        }) => Some(format!(
+            "plugin {plugin} rejected it: {}",
+            coded(code, message)
+        )),
         DeliveryState::Dead(DeadCause::Unsendable(words)) => Some(words.clone()),
         DeliveryState::Cancelled(CancelCause::HookDeleted) => {
             Some("the hook was deleted".to_owned())

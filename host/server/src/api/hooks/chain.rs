@@ -36,7 +36,10 @@ fn link(given: &Value, snapshot: &CatalogSnapshot) -> Checked<ChainLink> {
         return Err(FieldErrors::of("non_field_errors", words).into());
     };
     let mut errors = FieldErrors::default();
-    for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
+    for name in members
+        .keys()
+        .filter(|name| !MEMBERS.contains(&name.as_str()))
+    {
         let near = did_you_mean(name, MEMBERS.into_iter());
         errors.add(name, format!("Unknown field.{near}"));
     }

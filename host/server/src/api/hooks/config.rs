@@ -33,7 +33,9 @@ pub(super) fn read(
         (Some(old), Some(new)) => moves_elsewhere(&old.target, new),
         (None, _) | (_, None) => false,
     };
-    let kept_password = old.and_then(|old| old.auth.as_ref()).map(|auth| &auth.password);
+    let kept_password = old
+        .and_then(|old| old.auth.as_ref())
+        .map(|auth| &auth.password);
     let members = match given {
         None => return unmentioned(basis, moved),
         Some(Value::Null) => Map::new(),
@@ -42,10 +44,9 @@ pub(super) fn read(
     };
     let auth = match members.get("auth") {
         None | Some(Value::Null) => None,
-        Some(auth) => Some(
-            basic_auth(auth, kept_password, moved)
-                .map_err(|fault| within("auth", fault))?,
-        ),
+        Some(auth) => {
+            Some(basic_auth(auth, kept_password, moved).map_err(|fault| within("auth", fault))?)
+        }
     };
     Ok(written(members, auth))
 }
@@ -76,7 +77,10 @@ fn basic_auth(given: &Value, kept: Option<&Secret>, moved: bool) -> Checked<Basi
         return Err(value::expected_object(given).into());
     };
     let mut errors = FieldErrors::default();
-    for name in members.keys().filter(|name| !AUTH_MEMBERS.contains(&name.as_str())) {
+    for name in members
+        .keys()
+        .filter(|name| !AUTH_MEMBERS.contains(&name.as_str()))
+    {
         errors.add(name, "Unknown field.");
     }
     let kind = match members.get("auth_type") {

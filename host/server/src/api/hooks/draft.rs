@@ -90,7 +90,11 @@ pub(super) fn hook(
     settings.read(input, snapshot, &mut errors);
     let is_active = errors.note("is_active", activity(input.get("is_active")));
 
-    let read = target.zip(subscription).zip(secret_key).zip(config).zip(is_active);
+    let read = target
+        .zip(subscription)
+        .zip(secret_key)
+        .zip(config)
+        .zip(is_active);
     let Some(((((target, subscription), secret_key), config), is_active)) = read else {
         return Err(errors);
     };

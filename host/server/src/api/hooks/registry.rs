@@ -13,5 +13,11 @@ pub(in crate::api) async fn registry(
     _who: Principal,
 ) -> Json<Vec<String>> {
     let snapshot = api.catalog.snapshot();
-    Json(snapshot.event_types.keys().map(ToString::to_string).collect())
+    Json(
+        snapshot
+            .event_types
+            .keys()
+            .map(ToString::to_string)
+            .collect(),
+    )
 }

@@ -144,10 +144,9 @@ impl Kwargs<'_> {
             Some(Value::Array(items)) if items.is_empty() => {
                 Err("This list may not be empty.".into())
             }
-            Some(Value::Array(items)) if items.len() > SCHEDULE_MAX => Err(format!(
-                "Ensure this field has no more than {SCHEDULE_MAX} elements."
-            )
-            .into()),
+            Some(Value::Array(items)) if items.len() > SCHEDULE_MAX => {
+                Err(format!("Ensure this field has no more than {SCHEDULE_MAX} elements.").into())
+            }
             Some(Value::Array(items)) => Ok(items),
             Some(other) => Err(value::expected_list(other).into()),
         };
@@ -173,7 +172,10 @@ impl Kwargs<'_> {
 }
 
 fn unknown(members: &Map<String, Value>, known: &[&str], errors: &mut FieldErrors) {
-    for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
+    for name in members
+        .keys()
+        .filter(|name| !known.contains(&name.as_str()))
+    {
         let near = did_you_mean(name, known.iter().copied());
         errors.add(name, format!("Unknown field.{near}"));
     }

@@ -94,12 +94,21 @@ impl Settings {
     ) {
         let fresh = Self::default();
         let mut fields = Fields { input, errors };
-        fields.set("retry_countdown_config", &mut self.retry, fresh.retry, retry::read);
+        fields.set(
+            "retry_countdown_config",
+            &mut self.retry,
+            fresh.retry,
+            retry::read,
+        );
         fields.set("max_attempts", &mut self.max_attempts, None, |given| {
             Ok(u32::try_from(value::integer(given, 1, MAX_ATTEMPTS_MAX.into())?).ok())
         });
         fields.set("max_age", &mut self.max_age, fresh.max_age, |given| {
-            Ok(Duration::from_secs(value::integer(given, 1, MAX_AGE_SECS_MAX)?))
+            Ok(Duration::from_secs(value::integer(
+                given,
+                1,
+                MAX_AGE_SECS_MAX,
+            )?))
         });
         fields.set(
             "additional_headers",
@@ -119,7 +128,12 @@ impl Settings {
         fields.set("envelope", &mut self.envelope, fresh.envelope, |given| {
             Ok(value::choice(given, &ENVELOPES)?)
         });
-        fields.set("signatures", &mut self.signatures, fresh.signatures, signatures);
+        fields.set(
+            "signatures",
+            &mut self.signatures,
+            fresh.signatures,
+            signatures,
+        );
         fields.set("timeout_ms", &mut self.timeout, fresh.timeout, |given| {
             let (min, max) = (whole_millis(TIMEOUT_MIN), whole_millis(TIMEOUT_MAX));
             Ok(Duration::from_millis(value::integer(given, min, max)?))
