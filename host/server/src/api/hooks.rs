@@ -45,6 +45,9 @@ const HOOK_BYTES_MAX: usize = 256 << 10;
 /// Others changed the same hook meanwhile: after so many rounds the client shall decide.
 const STALE_ROUNDS_MAX: usize = 8;
 
+/// What a snapshot of the catalog, which every change copies, can carry.
+const HOOKS_MAX: usize = 100_000;
+
 const FILTERS: [&str; 3] = ["target_url", "event_type", "is_active"];
 
 pub(super) async fn list(
@@ -114,6 +117,12 @@ pub(super) async fn create(
     let snapshot = api.catalog.snapshot();
     let hook = draft::hook(&input, &api, &snapshot, Basis::New(&who.owner))
         .map_err(Problem::invalid_at_top)?;
+    if snapshot.hooks.len() >= HOOKS_MAX {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            format!("There are {HOOKS_MAX} hooks already, which is the most."),
+        ));
+    }
     match api
         .catalog
         .change(CatalogChange::CreateHook(Box::new(hook)))

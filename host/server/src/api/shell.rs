@@ -56,3 +56,32 @@ pub(super) async fn method_not_allowed(method: Method) -> Response {
     )
     .into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::extract::Request;
+    use axum::routing::get;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_a_problem_and_nothing_more() {
+        async fn panics() -> &'static str {
+            panic!("secret detail")
+        }
+        let router = Router::new()
+            .route("/", get(panics))
+            .layer(axum::middleware::from_fn(super::around));
+        for _ in 0..2 {
+            let request = Request::get("/").body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), 500);
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let body = String::from_utf8_lossy(&body);
+            assert!(body.contains("\"status\":500"), "{body}");
+            assert!(!body.contains("secret"), "{body}");
+        }
+    }
+}

@@ -27,6 +27,8 @@ const MEMBERS: [&str; 2] = ["owner", "admin"];
 /// Says what it is when it turns up in a log or a leak scanner.
 const PREFIX: &str = "whs_";
 const TOKEN_BYTES: usize = 32;
+/// They cannot be deleted yet: a script that makes one at each start shall notice.
+const TOKENS_MAX: usize = 10_000;
 
 #[derive(Serialize)]
 struct View<'a> {
@@ -67,6 +69,12 @@ pub(super) async fn create(
     };
     errors.or(()).map_err(Problem::invalid)?;
 
+    if api.catalog.snapshot().tokens.len() >= TOKENS_MAX {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            format!("There are {TOKENS_MAX} tokens already, which is the most."),
+        ));
+    }
     let text = fresh_token().map_err(|error| Problem::internal(&error))?;
     let token = Token {
         hash: token_hash(text.expose()),
