@@ -116,7 +116,7 @@ async fn sigterm_finishes_what_is_in_flight_and_exits_0() {
     server.event("package.created", json!({"n": 1})).await;
     receiver.wait(1, Duration::from_secs(5)).await;
     server.signal("TERM");
-    let status = server.ended(Duration::from_secs(10));
+    let status = server.ended(Duration::from_secs(10)).await;
     assert_eq!(status.code(), Some(0), "{}", server.log());
 
     // The answer of the slow receiver was waited for: nothing is sent again.
@@ -150,7 +150,7 @@ async fn a_second_signal_ends_at_once_and_the_delivery_is_sent_again() {
     )
     .await;
     server.signal("TERM");
-    let status = server.ended(Duration::from_secs(3));
+    let status = server.ended(Duration::from_secs(3)).await;
     assert_ne!(status.code(), Some(0));
 
     let _again = Server::start(&Setup::in_folder(folder.path()))

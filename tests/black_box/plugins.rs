@@ -103,6 +103,7 @@ async fn a_hostile_plugin_harms_its_own_delivery_only_and_is_named() {
         ("trap", "trap"),
         ("panic", "panic"),
         ("recurse", "stack"),
+        ("nest", "stack"),
         ("exit", "exit"),
         ("huge-output", "output-too-large"),
         ("bad-json", "invalid-output"),

@@ -202,7 +202,7 @@ impl Server {
     }
 
     /// Waits for the process to end by itself.
-    pub(crate) fn ended(&mut self, within: Duration) -> ExitStatus {
+    pub(crate) async fn ended(&mut self, within: Duration) -> ExitStatus {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("a child can be asked") {
@@ -213,7 +213,8 @@ impl Server {
                 "still running after {within:?}:\n{}",
                 self.log()
             );
-            std::thread::sleep(Duration::from_millis(5));
+            // Not of the thread: the receiver that is waited for runs on it too.
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 }
