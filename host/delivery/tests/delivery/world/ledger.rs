@@ -163,7 +163,7 @@ impl Ledger for World {
                 failing
             };
             // Half of the failures reached the disk all the same: the caller cannot know.
-            if failing && self.settle_calls().is_multiple_of(2) {
+            if failing && !self.settle_calls().is_multiple_of(2) {
                 return Err(StoreDown::Reopening("no space left".to_owned()));
             }
             let answers = settlements
