@@ -7,11 +7,15 @@ WASM     := wasm32-wasip2
 BUILT    := target/$(WASM)/guest
 DIST     := plugins/dist
 
-.PHONY: demo run test plugins build lint toolchain clean
+.PHONY: demo announce run test plugins build lint toolchain clean
 
-demo: build plugins
+demo: announce build plugins
 	cargo build --release -p whisperer-server --example demo
 	@target/release/examples/demo --plugins $(DIST) $(DEMO)
+
+announce:
+	@echo "Builds the server and two plugins (minutes the first time, seconds later), then shows a dozen"
+	@echo "events on their way to three hooks: a few seconds, and it stays up for you to try."
 
 run: build plugins
 	target/release/whisperer serve $(RUN)

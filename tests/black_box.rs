@@ -1,5 +1,10 @@
 //! The real binary from outside: what a partner, a poster and an operator see.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by ending"
+)]
+
 #[path = "black_box/addresses.rs"]
 mod addresses;
 #[path = "black_box/ending.rs"]

@@ -1,5 +1,6 @@
 //! Starting: what is refused, and how it says so.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -29,6 +30,21 @@ fn an_unknown_key_of_the_file_is_named() {
     setup.args = vec!["--config".to_owned(), file.to_str().unwrap().to_owned()];
     let said = refusal(&setup);
     assert!(said.contains("listn"), "{said}");
+}
+
+/// The README's table is the one that the binary prints: every setting is documented.
+#[test]
+fn every_setting_stands_in_the_readme() {
+    let output = Command::new(env!("CARGO_BIN_EXE_whisperer"))
+        .arg("config")
+        .output()
+        .unwrap();
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.lines().count() > 10, "{table}");
+    let readme = include_str!("../../README.md");
+    for row in table.lines() {
+        assert!(readme.contains(row), "the README lacks: {row}");
+    }
 }
 
 #[test]

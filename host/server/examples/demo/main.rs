@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     println!(
         "Whisperer demo: a real server and a receiver on 127.0.0.1, three hooks, a dozen events; \
-         it takes about 15 seconds and then stays up for you to try.\n"
+         it takes a few seconds and then stays up for you to try.\n"
     );
     let mut server = server::start(&args.data, &args.plugins)?;
     let api = api::Api::new(&server.base, server::TOKEN)?;

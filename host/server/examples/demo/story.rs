@@ -82,12 +82,9 @@ pub(crate) async fn tell(api: &Api, receiver: &Receiver) -> anyhow::Result<()> {
     println!("\n== A dozen events, and each request as the receiver gets it");
     let mut expected = 0;
     for (event_type, payload) in events() {
+        println!("\n== post {event_type}");
         let event = json!({"type": event_type, "payload": payload});
         let accepted = api.post("/events/", &event).await?;
-        println!(
-            "\nposted {event_type}: 202, safe on disk, {} to deliver",
-            accepted["deliveries"]
-        );
         let now = accepted["deliveries"]
             .as_u64()
             .and_then(|n| usize::try_from(n).ok());
