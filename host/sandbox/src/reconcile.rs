@@ -30,6 +30,8 @@ pub(crate) struct Reconciler {
     sandbox: Arc<Sandbox>,
     /// What was last loaded or refused under each name.
     seen: BTreeMap<PluginName, Likeness>,
+    /// What runs under each name.
+    live: BTreeMap<PluginName, Likeness>,
     /// Since when a member's file is not there.
     gone: BTreeMap<PluginName, Instant>,
     folder_unreadable: bool,
@@ -48,6 +50,7 @@ impl Reconciler {
             catalog,
             sandbox,
             seen: BTreeMap::new(),
+            live: BTreeMap::new(),
             gone: BTreeMap::new(),
             folder_unreadable: false,
         }
@@ -79,7 +82,8 @@ impl Reconciler {
         }
     }
 
-    /// True if the folder could be read.
+    /// True if the folder was read and every plugin in it is known to the store as a member: from
+    /// then on none can be passed by.
     async fn pass(&mut self) -> bool {
         let folder = self.config.folder.clone();
         let listing = match blocking(move || folder::list(&folder)).await {
@@ -99,7 +103,8 @@ impl Reconciler {
             }
         }
         self.remove_all_but(&there).await;
-        true
+        let registry = self.sandbox.registry.load();
+        there.iter().all(|name| registry.members.contains_key(name))
     }
 
     /// A folder that cannot be read is not an empty folder: nobody is removed.
@@ -144,10 +149,22 @@ impl Reconciler {
         if self.seen.get(name) == Some(&likeness) {
             return true;
         }
+        if self.live.get(name) == Some(&likeness) {
+            // A bad file was replaced by what runs already.
+            self.clear_refusal(name);
+            self.seen.insert(name.clone(), likeness);
+            return true;
+        }
         let digest = unit.digest;
         let outcome = self.load(name, unit).await;
         let done = match outcome {
-            Ok(generation) => self.install(name, generation).await,
+            Ok(generation) => {
+                let live = self.install(name, generation).await;
+                if live {
+                    self.live.insert(name.clone(), likeness.clone());
+                }
+                live
+            }
             Err(NotLoaded::Refused(reason)) => self.refuse(name, Refusal { digest, reason }).await,
             Err(NotLoaded::Later(reason)) => {
                 self.refuse(name, Refusal { digest, reason }).await;
@@ -232,6 +249,15 @@ impl Reconciler {
         true
     }
 
+    fn clear_refusal(&self, name: &PluginName) {
+        self.change(|registry| {
+            if let Some(member) = registry.members.get_mut(name) {
+                member.refusal = None;
+            }
+        });
+        self.sandbox.ring();
+    }
+
     fn member<'a>(&self, registry: &'a mut Registry, membership: &Membership) -> &'a mut Member {
         let calls_max = self.config.calls_per_plugin_max;
         let new = || Member::remembered(membership.clone(), calls_max);
@@ -266,6 +292,7 @@ impl Reconciler {
             });
             self.gone.remove(name);
             self.seen.remove(name);
+            self.live.remove(name);
             self.sandbox.ring();
         }
     }

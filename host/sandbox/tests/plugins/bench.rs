@@ -38,6 +38,8 @@ pub(crate) struct Bench {
 pub(crate) struct Shelf {
     snapshot: Mutex<Arc<CatalogSnapshot>>,
     pub(crate) down: AtomicBool,
+    /// A change was asked for while it was down.
+    pub(crate) refused: Notify,
 }
 
 impl Catalog for Shelf {
@@ -48,6 +50,7 @@ impl Catalog for Shelf {
     fn change(&self, change: CatalogChange) -> BoxFuture<'_, Result<Changed, CatalogError>> {
         Box::pin(async move {
             if self.down.load(Ordering::SeqCst) {
+                self.refused.notify_one();
                 return Err(CatalogError::Down(StoreDown::Lagging));
             }
             let mut snapshot = self.snapshot.lock().unwrap();
@@ -92,6 +95,20 @@ impl Bench {
     }
 
     pub(crate) async fn start(folder: TempDir, config: SandboxConfig, catalog: Arc<Shelf>) -> Self {
+        let bench = Self::begin(folder, config, catalog);
+        bench.reconciled().await;
+        bench
+    }
+
+    pub(crate) async fn reconciled(&self) {
+        let reconciled = self.sandbox.reconciled();
+        tokio::time::timeout(PATIENCE, reconciled)
+            .await
+            .expect("the folder is read in time");
+    }
+
+    /// Does not wait until the folder was read.
+    pub(crate) fn begin(folder: TempDir, config: SandboxConfig, catalog: Arc<Shelf>) -> Self {
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
         let shelf = Arc::clone(&catalog);
@@ -99,7 +116,6 @@ impl Bench {
         let changed = Arc::new(Notify::new());
         let bell = Arc::clone(&changed);
         sandbox.on_change(Arc::new(move || bell.notify_one()));
-        sandbox.reconciled().await;
         Self {
             folder,
             sandbox,
