@@ -148,7 +148,7 @@ fn target(given: Option<&Value>, api: &Api, basis: Basis<'_>) -> Checked<TargetU
     let target = TargetUrl::parse(text)?;
     api.policy
         .check_target(&target)
-        .map_err(|forbidden| forbidden.to_string())?;
+        .map_err(|forbidden| forbidden.sentence())?;
     Ok(target)
 }
 
