@@ -14,8 +14,8 @@ pub use catalog::{Catalog, CatalogError};
 pub use clock::Clock;
 pub use ledger::{
     AcceptError, Accepted, Attempted, Budget, DeliveryQuery, DeliveryView, FeedItem, FeedSink,
-    Fence, HookEffect, Lease, Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown,
-    StoreHealth, Taken, Verdict,
+    Fence, HookEffect, LaneView, LastAttempt, Lease, Ledger, LedgerStatus, Page, Scope, Settled,
+    Settlement, StoreDown, StoreHealth, Taken, Verdict,
 };
 pub use transform::{Chained, Made, Transform, TransformJob, Transformed};
 pub use transport::{Exchange, Exchanged, OutboundRequest, Transport};

@@ -2,8 +2,9 @@
 
 use whisperer_domain::attempt::Attempt;
 use whisperer_domain::delivery::{Delivery, DeliveryState};
+use whisperer_domain::id::Sequence;
 use whisperer_domain::outcome::Outcome;
-use whisperer_domain::port::Verdict;
+use whisperer_domain::port::{LastAttempt, Verdict};
 use whisperer_domain::time::Timestamp;
 
 /// The state that follows; waits become times on the store's clock.
@@ -48,6 +49,16 @@ pub(crate) fn due_of(delivery: &Delivery) -> Option<Timestamp> {
         | DeliveryState::Discarded { .. }
         | DeliveryState::Dead(_)
         | DeliveryState::Cancelled(_) => None,
+    }
+}
+
+/// A lane's last attempt, as it is shown.
+pub(crate) fn shown(delivery: Sequence, attempt: &Attempt) -> LastAttempt {
+    LastAttempt {
+        delivery,
+        started_at: attempt.started_at,
+        outcome: attempt.outcome.clone(),
+        status: status_of(attempt),
     }
 }
 

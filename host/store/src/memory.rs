@@ -21,8 +21,8 @@ use whisperer_domain::hook::{BasicAuth, ChainLink, Hook, PluginChoice};
 use whisperer_domain::id::{EventId, EventKey, HookId, Owner, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, BoxFuture, Budget, Catalog, CatalogError, Clock,
-    DeliveryQuery, FeedItem, FeedSink, Fence, Lease, Ledger, LedgerStatus, Page, Scope, Settled,
-    Settlement, StoreDown, StoreHealth, Taken,
+    DeliveryQuery, FeedItem, FeedSink, Fence, LaneView, Lease, Ledger, LedgerStatus, Page, Scope,
+    Settled, Settlement, StoreDown, StoreHealth, Taken,
 };
 use whisperer_domain::secret::{MASK, Secret};
 use whisperer_domain::time::Timestamp;
@@ -188,11 +188,7 @@ impl Model {
     }
 
     fn cancel_lane(&mut self, hook: HookId, cause: &CancelCause, now: Timestamp) {
-        let lane: Vec<_> = self
-            .pending
-            .range((hook, Timestamp(0), Sequence(0))..=(hook, Timestamp::MAX, Sequence(u64::MAX)))
-            .copied()
-            .collect();
+        let lane: Vec<_> = self.lane_rows(hook).copied().collect();
         for row in lane {
             self.pending.remove(&row);
             if let Some(kept) = self.deliveries.get_mut(&row.2) {
@@ -200,6 +196,14 @@ impl Model {
                 kept.delivery.modified_at = now.max(kept.delivery.created_at);
             }
         }
+    }
+
+    fn lane_rows(
+        &self,
+        hook: HookId,
+    ) -> impl DoubleEndedIterator<Item = &(HookId, Timestamp, Sequence)> {
+        self.pending
+            .range((hook, Timestamp(0), Sequence(0))..=(hook, Timestamp::MAX, Sequence(u64::MAX)))
     }
 
     /// Puts a delivery where it now stands in its lane.
@@ -301,6 +305,18 @@ impl Ledger for MemoryStore {
 
     fn page(&self, query: DeliveryQuery) -> BoxFuture<'_, Result<Page, StoreDown>> {
         Box::pin(async move { Ok(self.model().page(&query)) })
+    }
+
+    fn lanes(
+        &self,
+        hooks: Vec<HookId>,
+        pending_max: usize,
+    ) -> BoxFuture<'_, Result<Vec<LaneView>, StoreDown>> {
+        Box::pin(async move {
+            let model = self.model();
+            let hooks = hooks.into_iter();
+            Ok(hooks.map(|hook| model.lane(hook, pending_max)).collect())
+        })
     }
 
     fn status(&self) -> LedgerStatus {

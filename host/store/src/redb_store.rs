@@ -4,7 +4,7 @@
 //! accept, settle, change ─► bounded queue ─► writer: one transaction ─► commit ─► publish
 //!                                                                        ├─► feed the lanes
 //!                                                                        └─► answer everyone
-//! acquire, take, find, page ─► a blocking thread ─► read transaction
+//! acquire, take, find, page, lanes ─► a blocking thread ─► read transaction
 //! ```
 //!
 //! Invariants: an `Ok` is on disk. A transaction holds commands whole or not at all, and sees its
@@ -44,8 +44,8 @@ use whisperer_domain::event::NewEvent;
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, BoxFuture, Budget, Catalog, CatalogError, Clock,
-    DeliveryQuery, FeedSink, Lease, Ledger, LedgerStatus, Page, Scope, Settled, Settlement,
-    StoreDown, Taken,
+    DeliveryQuery, FeedSink, LaneView, Lease, Ledger, LedgerStatus, Page, Scope, Settled,
+    Settlement, StoreDown, Taken,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -331,6 +331,17 @@ impl Ledger for RedbStore {
 
     fn page(&self, query: DeliveryQuery) -> BoxFuture<'_, Result<Page, StoreDown>> {
         Box::pin(self.read(move |reading| reading.page(&query)))
+    }
+
+    fn lanes(
+        &self,
+        hooks: Vec<HookId>,
+        pending_max: usize,
+    ) -> BoxFuture<'_, Result<Vec<LaneView>, StoreDown>> {
+        Box::pin(self.read(move |reading| {
+            let hooks = hooks.into_iter();
+            hooks.map(|hook| reading.lane(hook, pending_max)).collect()
+        }))
     }
 
     fn status(&self) -> LedgerStatus {

@@ -11,6 +11,7 @@ use crate::delivery::{CancelCause, DeadCause, Delivery, DeliveryState, Pin, Read
 use crate::event::{Event, NewEvent};
 use crate::event_type::EventPattern;
 use crate::id::{DeliveryUuid, EventId, HookId, Owner, Sequence};
+use crate::outcome::Outcome;
 use crate::plugin::PluginName;
 use crate::time::Timestamp;
 
@@ -65,6 +66,15 @@ pub trait Ledger: Send + Sync {
     /// Deliveries, newest first. Examines a bounded number of rows: a page may hold fewer than
     /// asked for, or none, and still name where to go on.
     fn page(&self, query: DeliveryQuery) -> BoxFuture<'_, Result<Page, StoreDown>>;
+
+    /// How the lanes of these hooks stand at one moment, in the order asked; of each at most
+    /// `pending_max` pending deliveries are counted. Whether the hooks may be seen is the
+    /// caller's to know.
+    fn lanes(
+        &self,
+        hooks: Vec<HookId>,
+        pending_max: usize,
+    ) -> BoxFuture<'_, Result<Vec<LaneView>, StoreDown>>;
 
     /// From counters: no I/O, no wait.
     fn status(&self) -> LedgerStatus;
@@ -260,6 +270,31 @@ impl Attempted {
     pub fn state(&self) -> &DeliveryState {
         &self.view.delivery.state
     }
+}
+
+/// How a hook's lane stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneView {
+    pub hook: HookId,
+    pub pending: usize,
+    /// Counting ended at its bound: `pending` is the least that there is.
+    pub more_pending: bool,
+    /// When the first of what is pending is due, or was.
+    pub next_due: Option<Timestamp>,
+    /// The settled attempt that began last. A store may look for it among a bounded number of
+    /// deliveries, the newest and those around which the lane is being worked off: a retry of
+    /// one that is far older can be missed.
+    pub last_attempt: Option<LastAttempt>,
+}
+
+/// The last attempt of a lane, without what makes attempts large.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastAttempt {
+    pub delivery: Sequence,
+    pub started_at: Timestamp,
+    pub outcome: Outcome,
+    /// What the receiver answered, if it did.
+    pub status: Option<u16>,
 }
 
 #[derive(Clone, Debug)]

@@ -156,9 +156,7 @@ impl Model {
             return taken;
         }
         let mut bytes = 0;
-        let lane = (lease.hook, Timestamp(0), Sequence(0))
-            ..=(lease.hook, Timestamp::MAX, Sequence(u64::MAX));
-        for (_, due, sequence) in self.pending.range(lane) {
+        for (_, due, sequence) in self.lane_rows(lease.hook) {
             if held.contains(sequence) {
                 continue;
             }

@@ -1,12 +1,13 @@
-//! Finding and listing in the model.
+//! Finding, listing and counting in the model.
 
 use std::sync::Arc;
 
 use whisperer_domain::id::{HookId, Sequence};
-use whisperer_domain::port::{Attempted, DeliveryQuery, DeliveryView, Page, Scope};
+use whisperer_domain::port::{Attempted, DeliveryQuery, DeliveryView, LaneView, Page, Scope};
 
 use super::{Kept, Model};
 use crate::admit::{PAGE_ROWS_MAX, admits};
+use crate::follow;
 
 impl Model {
     pub(super) fn find(&self, sequence: Sequence, scope: &Scope) -> Option<Attempted> {
@@ -44,6 +45,25 @@ impl Model {
             page.items.push(view);
         }
         page
+    }
+
+    /// Looks at every delivery: what the redb store finds among some is held against this.
+    pub(super) fn lane(&self, hook: HookId, pending_max: usize) -> LaneView {
+        let all = self.lane_rows(hook).count();
+        let tried = self.deliveries.values().filter_map(|kept| {
+            let attempt = kept.attempts.last()?;
+            let sequence = kept.delivery.sequence;
+            (kept.delivery.hook == hook).then_some((attempt.started_at, sequence, attempt))
+        });
+        LaneView {
+            hook,
+            pending: all.min(pending_max),
+            more_pending: all > pending_max,
+            next_due: self.lane_rows(hook).next().map(|(_, due, _)| *due),
+            last_attempt: tried
+                .max_by_key(|(started_at, sequence, _)| (*started_at, *sequence))
+                .map(|(_, sequence, attempt)| follow::shown(sequence, attempt)),
+        }
     }
 
     fn view(&self, kept: &Kept) -> Option<DeliveryView> {

@@ -1,6 +1,7 @@
 //! Reading deliveries at one moment: a read transaction, the catalog that is no newer than it,
 //! and the events that were read already (those with many hooks come many times).
 
+mod lane;
 mod page;
 mod take;
 
@@ -133,10 +134,13 @@ impl<'a> Reading<'a> {
     }
 
     fn last_attempt(&self, delivery: &Delivery) -> Result<Option<Attempt>, Fault> {
-        let sequence = delivery.sequence;
         if delivery.attempts == 0 {
             return Ok(None);
         }
+        self.newest_attempt(delivery.sequence)
+    }
+
+    fn newest_attempt(&self, sequence: Sequence) -> Result<Option<Attempt>, Fault> {
         let mut attempts = self
             .views
             .attempts
@@ -177,6 +181,20 @@ impl<'a> Reading<'a> {
         };
         self.tombstones.insert(id, hook.clone());
         Ok(hook)
+    }
+}
+
+/// One row that cannot be read must not hide the others: it is reported and passed over.
+fn unless_damaged<T>(
+    read: Result<Option<T>, Fault>,
+    failed: &'static str,
+) -> Result<Option<T>, Fault> {
+    match read {
+        Err(fault @ Fault::Damaged { .. }) => {
+            tracing::error!(%fault, "{failed}");
+            Ok(None)
+        }
+        Ok(_) | Err(Fault::Database(_) | Fault::Random(_) | Fault::Absent) => read,
     }
 }
 

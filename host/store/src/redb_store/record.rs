@@ -131,6 +131,11 @@ impl Row {
         self.tries.iter().map(|(_, began_at)| *began_at).collect()
     }
 
+    /// When the attempt that was settled last began.
+    pub(super) fn last_attempted_at(&self) -> Option<Timestamp> {
+        self.tries.last().map(|(_, began_at)| *began_at)
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let delivery = &self.delivery;
         frame::encode(&DeliveryRecord {

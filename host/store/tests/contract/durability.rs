@@ -198,6 +198,8 @@ async fn a_long_cancellation_is_seen_at_once_and_finished_after_a_kill() {
     }
     assert!(posts.join_all().await.iter().all(Result::is_ok));
     stage.delete(hook.id).await;
+    let lanes = stage.ledger.lanes(vec![hook.id], 10_000).await.unwrap();
+    assert_eq!((lanes[0].pending, lanes[0].more_pending), (0, false));
     // The copy is most likely taken amid the steps; the promise holds wherever it was.
     let folder = stage.folder.as_ref().unwrap().path();
     let copy = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ mod catalog;
 mod durability;
 mod feed;
 mod files;
+mod lane_views;
 mod lanes;
 mod lists;
 mod model;

@@ -55,6 +55,9 @@ enum Step {
         hook: Option<u64>,
         limit: usize,
     },
+    Lanes {
+        pending_max: usize,
+    },
     Advance {
         secs: u64,
     },
@@ -83,6 +86,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(hook, rows, held)| Step::Take { hook, rows, held }),
         2 => (proptest::option::of(hook), 1..9usize)
             .prop_map(|(hook, limit)| Step::List { hook, limit }),
+        2 => (0..9usize).prop_map(|pending_max| Step::Lanes { pending_max }),
         2 => (0..8u64).prop_map(|secs| Step::Advance { secs }),
         1 => Just(Step::Reopen),
     ]
@@ -178,6 +182,10 @@ async fn done(stage: &Stage, step: &Step) -> String {
                 .map(|item| &item.delivery.sequence)
                 .collect();
             format!("{rows:?}")
+        }
+        Step::Lanes { pending_max } => {
+            let hooks = (1..6).map(HookId).collect();
+            format!("{:?}", stage.ledger.lanes(hooks, pending_max).await)
         }
         Step::Advance { .. } | Step::Reopen => String::new(),
     }

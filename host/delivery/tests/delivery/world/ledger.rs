@@ -9,7 +9,7 @@ use whisperer_domain::hook::HookStatus;
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, BoxFuture, Budget, Clock, DeliveryQuery, FeedSink,
-    HookEffect, Lease, Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown, Taken,
+    HookEffect, LaneView, Lease, Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown, Taken,
     Verdict,
 };
 use whisperer_domain::time::Timestamp;
@@ -184,6 +184,14 @@ impl Ledger for World {
 
     fn page(&self, _: DeliveryQuery) -> BoxFuture<'_, Result<Page, StoreDown>> {
         unimplemented!("delivery lists nothing")
+    }
+
+    fn lanes(
+        &self,
+        _: Vec<HookId>,
+        _: usize,
+    ) -> BoxFuture<'_, Result<Vec<LaneView>, StoreDown>> {
+        unimplemented!("delivery knows its lanes itself")
     }
 
     fn status(&self) -> LedgerStatus {

@@ -8,7 +8,7 @@ use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::port::{DeliveryQuery, DeliveryView, Page};
 use whisperer_domain::time::Timestamp;
 
-use super::Reading;
+use super::{Reading, unless_damaged};
 use crate::admit::{PAGE_ROWS_MAX, admits};
 use crate::delivery_uuid;
 use crate::redb_store::fault::Fault;
@@ -40,19 +40,10 @@ impl Reading<'_> {
                 break;
             }
             last = Some(sequence);
-            match self.listed(sequence, query) {
-                Ok(Some(view)) => {
-                    bytes += view_bytes(&view);
-                    page.items.push(view);
-                }
-                Ok(None) => {}
-                // One row must not hide all that are older.
-                Err(fault @ Fault::Damaged { .. }) => {
-                    tracing::error!(%fault, "a delivery cannot be listed");
-                }
-                Err(fault @ (Fault::Database(_) | Fault::Random(_) | Fault::Absent)) => {
-                    return Err(fault);
-                }
+            let listed = self.listed(sequence, query);
+            if let Some(view) = unless_damaged(listed, "a delivery cannot be listed")? {
+                bytes += view_bytes(&view);
+                page.items.push(view);
             }
         }
         Ok(page)

@@ -74,7 +74,7 @@ impl Reading<'_> {
     }
 
     /// Everything pending below it is cancelled, whether or not its row says so yet.
-    fn cancelled_below(&self, hook: HookId) -> Result<Sequence, Fault> {
+    pub(super) fn cancelled_below(&self, hook: HookId) -> Result<Sequence, Fault> {
         let mut at_work = self
             .views
             .cancellations
