@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::support::eventually;
 use crate::support::receiver::Receiver;
@@ -103,18 +104,24 @@ async fn post_until(
     acknowledged
 }
 
-#[tokio::test]
-async fn sigterm_finishes_what_is_in_flight_and_exits_0() {
+/// A server with one attempt under way, at a receiver that takes `delay` to answer.
+async fn in_flight(delay: Duration) -> (TempDir, Server, Receiver) {
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Server::start(&Setup::in_folder(folder.path()))
+    let server = Server::start(&Setup::in_folder(folder.path()))
         .ready()
         .await;
-    let receiver = Receiver::slow(Duration::from_millis(1500)).await;
+    let receiver = Receiver::slow(delay).await;
     server
         .hook(json!({"target_url": receiver.url("/"), "event_type": "package.created"}))
         .await;
     server.event("package.created", json!({"n": 1})).await;
     receiver.wait(1, Duration::from_secs(5)).await;
+    (folder, server, receiver)
+}
+
+#[tokio::test]
+async fn sigterm_finishes_what_is_in_flight_and_exits_0() {
+    let (folder, mut server, receiver) = in_flight(Duration::from_millis(1500)).await;
     server.signal("TERM");
     let status = server.ended(Duration::from_secs(10)).await;
     assert_eq!(status.code(), Some(0), "{}", server.log());
@@ -132,16 +139,7 @@ async fn sigterm_finishes_what_is_in_flight_and_exits_0() {
 
 #[tokio::test]
 async fn a_second_signal_ends_at_once_and_the_delivery_is_sent_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut server = Server::start(&Setup::in_folder(folder.path()))
-        .ready()
-        .await;
-    let receiver = Receiver::slow(Duration::from_secs(8)).await;
-    server
-        .hook(json!({"target_url": receiver.url("/"), "event_type": "package.created"}))
-        .await;
-    server.event("package.created", json!({"n": 1})).await;
-    receiver.wait(1, Duration::from_secs(5)).await;
+    let (folder, mut server, receiver) = in_flight(Duration::from_secs(8)).await;
     server.signal("TERM");
     eventually(
         "the first signal is noticed",

@@ -147,13 +147,11 @@ async fn a_gone_receiver_ends_its_hook() {
 #[tokio::test]
 async fn a_chain_shapes_what_one_partner_gets_and_leaves_the_other_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let plugins = folder.path().join("plugins");
-    std::fs::create_dir_all(&plugins).unwrap();
+    let setup = Setup::in_folder(folder.path());
+    let plugins = setup.plugins();
     drop_in(&plugins, "redact.wasm", &guest("redact"));
     drop_in(&plugins, "slack.wasm", &guest("slack"));
-    let server = Server::start(&Setup::in_folder(folder.path()))
-        .ready()
-        .await;
+    let server = Server::start(&setup).ready().await;
     let (plain, masked, slack) = (
         Receiver::accepting().await,
         Receiver::accepting().await,

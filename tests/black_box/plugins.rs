@@ -1,28 +1,36 @@
 //! Plugins under the real server: swapped while events flow, and misbehaving in every way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::support::eventually;
 use crate::support::guests::{drop_in, guest, variant};
 use crate::support::receiver::Receiver;
 use crate::support::server::{Server, Setup};
 
-/// Invariant 5: a swap under load fails no delivery, and each attempt ran one generation.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn swapping_a_plugin_every_600_ms_fails_no_delivery() {
-    const SWAPS: u8 = 33;
+/// A server with one hook whose chain is the guest `stamp`.
+struct Stamped {
+    server: Server,
+    receiver: Receiver,
+    hook: u64,
+    component: Vec<u8>,
+    plugins: PathBuf,
+    /// Gone with its last binding, and the server's data with it.
+    folder: TempDir,
+}
+
+async fn stamped() -> Stamped {
     let folder = tempfile::tempdir().unwrap();
-    let plugins = folder.path().join("plugins");
-    std::fs::create_dir_all(&plugins).unwrap();
+    let setup = Setup::in_folder(folder.path());
+    let plugins = setup.plugins();
     let component = guest("stamp");
-    drop_in(&plugins, "stamp.wasm", &variant(&component, 0));
-    let server = Server::start(&Setup::in_folder(folder.path()))
-        .ready()
-        .await;
+    drop_in(&plugins, "stamp.wasm", &component);
+    let server = Server::start(&setup).ready().await;
     let receiver = Receiver::accepting().await;
     let hook = server
         .hook(json!({
@@ -30,6 +38,29 @@ async fn swapping_a_plugin_every_600_ms_fails_no_delivery() {
             "plugins": [{"name": "stamp", "config": {}}],
         }))
         .await;
+    Stamped {
+        server,
+        receiver,
+        hook,
+        component,
+        plugins,
+        folder,
+    }
+}
+
+/// Invariant 5: a swap under load fails no delivery, and each attempt ran one generation.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn swapping_a_plugin_every_600_ms_fails_no_delivery() {
+    const SWAPS: u8 = 33;
+    let Stamped {
+        server,
+        receiver,
+        hook,
+        component,
+        plugins,
+        folder: _folder,
+        ..
+    } = stamped().await;
 
     // One page of the list (1,000) holds them all.
     let mut posted = 0;
@@ -84,12 +115,9 @@ async fn swapping_a_plugin_every_600_ms_fails_no_delivery() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hostile_plugin_harms_its_own_delivery_only_and_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let plugins = folder.path().join("plugins");
-    std::fs::create_dir_all(&plugins).unwrap();
-    drop_in(&plugins, "hostile.wasm", &guest("hostile"));
-    let server = Server::start(&Setup::in_folder(folder.path()))
-        .ready()
-        .await;
+    let setup = Setup::in_folder(folder.path());
+    drop_in(&setup.plugins(), "hostile.wasm", &guest("hostile"));
+    let server = Server::start(&setup).ready().await;
     let receiver = Receiver::accepting().await;
     let healthy = server
         .hook(json!({
@@ -161,21 +189,15 @@ async fn a_hostile_plugin_harms_its_own_delivery_only_and_is_named() {
 /// is there again, unharmed and without having used up an attempt.
 #[tokio::test]
 async fn a_missing_plugin_defers_and_its_return_releases() {
-    let folder = tempfile::tempdir().unwrap();
-    let plugins = folder.path().join("plugins");
-    std::fs::create_dir_all(&plugins).unwrap();
-    let component = guest("stamp");
-    drop_in(&plugins, "stamp.wasm", &component);
-    let server = Server::start(&Setup::in_folder(folder.path()))
-        .ready()
-        .await;
-    let receiver = Receiver::accepting().await;
-    let hook = server
-        .hook(json!({
-            "target_url": receiver.url("/"), "event_type": "package.created",
-            "plugins": [{"name": "stamp", "config": {}}],
-        }))
-        .await;
+    let Stamped {
+        server,
+        receiver,
+        hook,
+        component,
+        plugins,
+        folder: _folder,
+        ..
+    } = stamped().await;
     std::fs::remove_file(plugins.join("stamp.wasm")).unwrap();
     eventually("the plugin is gone", Duration::from_secs(10), async || {
         let (_, list) = server.call(Method::GET, "/plugins/", None).await;
@@ -210,38 +232,30 @@ async fn a_missing_plugin_defers_and_its_return_releases() {
 /// What is no plugin is refused with its reason; what ran goes on running.
 #[tokio::test]
 async fn a_bad_file_is_refused_and_the_good_generation_goes_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let plugins = folder.path().join("plugins");
-    std::fs::create_dir_all(&plugins).unwrap();
-    let component = guest("stamp");
-    drop_in(&plugins, "stamp.wasm", &component);
-    let server = Server::start(&Setup::in_folder(folder.path()))
-        .ready()
-        .await;
-    let receiver = Receiver::accepting().await;
-    server
-        .hook(json!({
-            "target_url": receiver.url("/"), "event_type": "package.created",
-            "plugins": [{"name": "stamp", "config": {}}],
-        }))
-        .await;
+    let Stamped {
+        server,
+        receiver,
+        component,
+        plugins,
+        folder: _folder,
+        ..
+    } = stamped().await;
     let (_, before) = server.call(Method::GET, "/plugins/stamp/", None).await;
     let core_module = b"\0asm\x01\0\0\0".to_vec();
     let half = component[..component.len() / 2].to_vec();
+    let mut last_refusal = None;
     for (number, bad) in [b"not wasm at all".to_vec(), core_module, half]
         .iter()
         .enumerate()
     {
         drop_in(&plugins, "stamp.wasm", bad);
-        eventually(
-            "the refusal is shown",
-            Duration::from_secs(10),
-            async || {
-                let (_, now) = server.call(Method::GET, "/plugins/stamp/", None).await;
-                now["load_error"].as_str().map(|_| ())
-            },
-        )
+        let refusal = eventually("its own refusal", Duration::from_secs(10), async || {
+            let (_, now) = server.call(Method::GET, "/plugins/stamp/", None).await;
+            let refusal = now["load_error"].as_str()?.to_owned();
+            (last_refusal.as_ref() != Some(&refusal)).then_some(refusal)
+        })
         .await;
+        last_refusal = Some(refusal);
         server.event("package.created", json!({"n": number})).await;
         receiver.wait(number + 1, Duration::from_secs(5)).await;
         let (_, now) = server.call(Method::GET, "/plugins/stamp/", None).await;

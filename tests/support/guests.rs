@@ -29,10 +29,9 @@ pub(crate) fn drop_in(folder: &Path, name: &str, bytes: &[u8]) {
 fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let target = root.join("target/guests");
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("guests");
         let output = Command::new(env!("CARGO"))
-            .current_dir(&root)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
             .args([
                 "build",
                 "--locked",

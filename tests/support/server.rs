@@ -30,6 +30,13 @@ impl Setup {
         }
     }
 
+    /// The plugin folder, there before the first start.
+    pub(crate) fn plugins(&self) -> PathBuf {
+        let plugins = self.data.join("plugins");
+        std::fs::create_dir_all(&plugins).expect("a folder can be made");
+        plugins
+    }
+
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_whisperer"));
         command

@@ -4,6 +4,8 @@
 
 mod bench;
 mod chain;
+#[path = "../../../../tests/support/guests.rs"]
+#[allow(dead_code, reason = "the black-box tests use more of it")]
 mod guests;
 mod limits;
 mod reload;
