@@ -12,6 +12,7 @@ mod registry;
 mod retry;
 mod secret_key;
 mod settings;
+mod state;
 mod subscription;
 mod view;
 
@@ -72,23 +73,26 @@ pub(super) async fn list(
     };
 
     let snapshot = api.catalog.snapshot();
-    let mut found = snapshot
+    // One more than is shown tells whether there is more.
+    let found: Vec<&Hook> = snapshot
         .hooks
         .range(..HookId(below))
         .rev()
-        .map(|(_, hook)| hook)
+        .map(|(_, hook)| &**hook)
         .filter(|hook| wanted(hook))
-        .peekable();
+        .take(limit + 1)
+        .collect();
+    let lanes = state::lanes(&api, &found[..found.len().min(limit)]).await;
     let mut list = List::new();
-    let mut shown = 0;
     let mut last = None;
-    while shown < limit && !list.is_full() {
-        let Some(hook) = found.next() else { break };
-        list.push(&HookView::of(hook))?;
-        shown += 1;
+    for (hook, lane) in found.iter().zip(&lanes) {
+        if list.is_full() {
+            break;
+        }
+        list.push(&HookView::of(hook, lane.as_ref()))?;
         last = Some(hook.id.0);
     }
-    let next = last.filter(|_| found.peek().is_some());
+    let next = last.filter(|last| found.last().is_some_and(|end| end.id.0 < *last));
     Ok(list.answer(next.and_then(|last| query.next_link(last))))
 }
 
@@ -104,7 +108,7 @@ pub(super) async fn one(
 ) -> Result<Response, Problem> {
     let snapshot = api.catalog.snapshot();
     let hook = visible(&snapshot, &who, hook_id(&id)?)?;
-    Ok(shown(StatusCode::OK, hook))
+    Ok(shown(&api, StatusCode::OK, hook).await)
 }
 
 pub(super) async fn create(
@@ -130,7 +134,7 @@ pub(super) async fn create(
     {
         Changed::Hook(hook) => {
             tracing::info!(hook = hook.id.0, owner = %hook.owner, "hook registered");
-            let mut response = shown(StatusCode::CREATED, &hook);
+            let mut response = shown(&api, StatusCode::CREATED, &hook).await;
             if let Ok(place) = HeaderValue::from_str(&format!("/whisperer/hooks/{}/", hook.id.0)) {
                 response.headers_mut().insert(LOCATION, place);
             }
@@ -190,7 +194,7 @@ async fn change(
         {
             Ok(Changed::Hook(hook)) => {
                 tracing::info!(hook = id.0, revision = hook.revision, "hook changed");
-                return Ok(shown(StatusCode::OK, &hook));
+                return Ok(shown(api, StatusCode::OK, &hook).await);
             }
             Ok(Changed::Done) => {
                 return Err(Problem::internal(
@@ -264,8 +268,10 @@ fn check_if_match(headers: &HeaderMap, hook: &Hook) -> Result<(), Problem> {
     ))
 }
 
-fn shown(status: StatusCode, hook: &Hook) -> Response {
-    let mut response = (status, Json(HookView::of(hook))).into_response();
+async fn shown(api: &Api, status: StatusCode, hook: &Hook) -> Response {
+    let lane = state::lanes(api, &[hook]).await.pop().flatten();
+    let view = HookView::of(hook, lane.as_ref());
+    let mut response = (status, Json(view)).into_response();
     // Digits in quotes are always a header value.
     if let Ok(tag) = HeaderValue::from_str(&etag(hook)) {
         response.headers_mut().insert(ETAG, tag);

@@ -21,6 +21,8 @@ use whisperer_server::Readiness;
 use whisperer_server::api::{Api, Limits, PluginView, Ports, router};
 use whisperer_store::MemoryStore;
 
+use crate::ledger_down::LedgerDown;
+
 /// 2025-11-25T10:00:00Z, for ever.
 pub(crate) struct StoppedClock;
 
@@ -72,14 +74,24 @@ impl TestApp {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(StoppedClock);
-        let store = MemoryStore::new(Arc::clone(&clock));
+        let store = MemoryStore::new(Arc::new(StoppedClock));
+        let ledger = Arc::clone(&store) as Arc<dyn Ledger>;
+        Self::over(store, ledger, limits).await
+    }
+
+    /// The catalog works; events and deliveries cannot be reached.
+    pub(crate) async fn with_the_ledger_down() -> Self {
+        let store = MemoryStore::new(Arc::new(StoppedClock));
+        Self::over(store, Arc::new(LedgerDown), Limits::default()).await
+    }
+
+    async fn over(store: Arc<MemoryStore>, ledger: Arc<dyn Ledger>, limits: Limits) -> Self {
         let readiness = Arc::new(Readiness::default());
         readiness.delivers(|| true);
         let ports = Ports {
             catalog: Arc::clone(&store) as Arc<dyn Catalog>,
-            ledger: Arc::clone(&store) as Arc<dyn Ledger>,
-            clock,
+            ledger,
+            clock: Arc::new(StoppedClock),
             policy: Arc::new(AddressPolicy::default()),
             plugins: Arc::new(|| {
                 vec![PluginView {

@@ -12,6 +12,8 @@ mod event_types;
 mod events;
 mod hook_events;
 mod hook_faults;
+mod hook_state;
 mod hooks;
+mod ledger_down;
 mod retry;
 mod secrets;

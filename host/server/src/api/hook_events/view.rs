@@ -58,7 +58,9 @@ impl<'a> HookEventView<'a> {
         Self {
             id: delivery.sequence.0,
             uuid: delivery.uuid.to_string(),
-            webhook: hook.or(view.hook.as_ref()).map(|hook| HookView::of(hook)),
+            webhook: hook
+                .or(view.hook.as_ref())
+                .map(|hook| HookView::of(hook, None)),
             event_id: view.event.id.as_str(),
             event_type: delivery.event_type.as_str(),
             object_id: view.event.object_id.as_deref(),

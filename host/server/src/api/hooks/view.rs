@@ -1,13 +1,14 @@
 //! A hook as the API shows it: every field, its secrets masked.
 
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
-use whisperer_domain::hook::{Hook, HookStatus};
+use whisperer_domain::hook::Hook;
+use whisperer_domain::port::LaneView;
 use whisperer_domain::secret::MASK;
 
 use super::settings::{ENVELOPES, ON_PLUGIN_ERROR, SIGNATURES, whole_millis};
-use super::{chain, headers, retry};
+use super::{chain, headers, retry, state};
 use crate::api::moment;
 
 #[derive(Serialize)]
@@ -36,7 +37,8 @@ pub(in crate::api) struct HookView<'a> {
 }
 
 impl<'a> HookView<'a> {
-    pub(in crate::api) fn of(hook: &'a Hook) -> Self {
+    /// Without its lane a hook is shown as well: see [`state`].
+    pub(in crate::api) fn of(hook: &'a Hook, lane: Option<&LaneView>) -> Self {
         Self {
             id: hook.id.0,
             owner: hook.owner.as_str(),
@@ -61,7 +63,7 @@ impl<'a> HookView<'a> {
             max_attempts: hook.max_attempts(),
             max_age: hook.max_age.as_secs(),
             max_in_flight: hook.max_in_flight,
-            state: state(hook),
+            state: state::show(hook, lane),
         }
     }
 }
@@ -72,18 +74,4 @@ fn word<T: Copy + PartialEq>(choices: &[(&'static str, T)], choice: T) -> &'stat
         .iter()
         .find(|(_, known)| *known == choice)
         .map_or("unknown", |(word, _)| word)
-}
-
-fn state(hook: &Hook) -> Value {
-    let secrets = hook.secrets_unreadable.then_some("unreadable");
-    match &hook.status {
-        HookStatus::Active => json!({"status": "active", "secrets": secrets}),
-        HookStatus::Inactive => json!({"status": "inactive", "secrets": secrets}),
-        HookStatus::Disabled { reason, since } => json!({
-            "status": "disabled",
-            "reason": reason,
-            "since": moment::write(*since),
-            "secrets": secrets,
-        }),
-    }
 }

@@ -1,0 +1,73 @@
+//! A ledger that cannot be used just now.
+
+use std::sync::Arc;
+
+use whisperer_domain::catalog::Revision;
+use whisperer_domain::event::NewEvent;
+use whisperer_domain::id::{HookId, Sequence};
+use whisperer_domain::port::{
+    AcceptError, Accepted, Attempted, BoxFuture, Budget, DeliveryQuery, FeedSink, LaneView, Lease,
+    Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
+};
+use whisperer_domain::time::Timestamp;
+
+pub(crate) struct LedgerDown;
+
+const WHY: &str = "no space left on the device";
+
+fn down<T: Send + 'static>() -> BoxFuture<'static, Result<T, StoreDown>> {
+    Box::pin(async { Err(StoreDown::Reopening(WHY.to_owned())) })
+}
+
+impl Ledger for LedgerDown {
+    fn accept(
+        &self,
+        _: NewEvent,
+        _: Vec<HookId>,
+        _: Revision,
+    ) -> BoxFuture<'_, Result<Accepted, AcceptError>> {
+        Box::pin(async { down().await.map_err(AcceptError::Down) })
+    }
+
+    fn feed(&self, _: Arc<dyn FeedSink>) {}
+
+    fn acquire(&self, _: Option<HookId>, _: usize) -> BoxFuture<'_, Result<Vec<Lease>, StoreDown>> {
+        down()
+    }
+
+    fn take(
+        &self,
+        _: Lease,
+        _: Timestamp,
+        _: Vec<Sequence>,
+        _: Budget,
+    ) -> BoxFuture<'_, Result<Taken, StoreDown>> {
+        down()
+    }
+
+    fn settle(&self, _: Vec<Settlement>) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
+        down()
+    }
+
+    fn find(&self, _: Sequence, _: Scope) -> BoxFuture<'_, Result<Option<Attempted>, StoreDown>> {
+        down()
+    }
+
+    fn page(&self, _: DeliveryQuery) -> BoxFuture<'_, Result<Page, StoreDown>> {
+        down()
+    }
+
+    fn lanes(&self, _: Vec<HookId>, _: usize) -> BoxFuture<'_, Result<Vec<LaneView>, StoreDown>> {
+        down()
+    }
+
+    fn status(&self) -> LedgerStatus {
+        LedgerStatus {
+            health: StoreHealth::Reopening(WHY.to_owned()),
+            queued: 0,
+            commits: 0,
+            events_accepted: 0,
+            attempts_settled: 0,
+        }
+    }
+}
