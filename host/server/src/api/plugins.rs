@@ -14,7 +14,8 @@ use super::list::List;
 use super::problem::Problem;
 use super::query::Query;
 
-/// Asks the sandbox what it has, in name order. A function, so that the API can be tested
+/// Asks the sandbox what it has, in name order, and then what lies in the folder and is no
+/// plugin. A function, so that the API can be tested
 /// without an engine.
 pub type PluginList = Arc<dyn Fn() -> Vec<PluginView> + Send + Sync>;
 

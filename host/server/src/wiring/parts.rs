@@ -14,7 +14,7 @@ use whisperer_delivery::{Delivery, DeliveryConfig, DeliveryHandle};
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::port::Clock;
 use whisperer_egress::{Egress, EgressConfig};
-use whisperer_sandbox::{PluginStatus, Sandbox, SandboxConfig};
+use whisperer_sandbox::{PluginStatus, Sandbox, SandboxConfig, Stray};
 use whisperer_store::{RedbStore, StoreConfig};
 
 use crate::api::{Api, Limits, PluginView, Ports};
@@ -71,7 +71,12 @@ impl Parts {
 
     pub(super) fn api(&self, config: &Config) -> Arc<Api> {
         let sandbox = Arc::clone(&self.sandbox);
-        let plugins = move || sandbox.plugins().into_iter().map(plugin_view).collect();
+        let plugins = move || {
+            let members = sandbox.plugins().into_iter().map(plugin_view);
+            members
+                .chain(sandbox.strays().into_iter().map(stray_view))
+                .collect()
+        };
         let ports = Ports {
             catalog: Arc::clone(&self.store) as _,
             ledger: Arc::clone(&self.store) as _,
@@ -158,5 +163,15 @@ fn plugin_view(status: PluginStatus) -> PluginView {
         events: status.patterns.iter().map(ToString::to_string).collect(),
         imports: status.imports,
         load_error: status.refusal.map(|refusal| refusal.reason),
+    }
+}
+
+/// A file that is no plugin, shown where its owner will look for it: under its file's name, which
+/// no plugin can have, and with what is wrong about it.
+fn stray_view(stray: Stray) -> PluginView {
+    PluginView {
+        name: stray.file,
+        load_error: Some(stray.reason),
+        ..PluginView::default()
     }
 }
