@@ -9,8 +9,8 @@ use whisperer_domain::hook::HookStatus;
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, BoxFuture, Budget, Clock, DeliveryQuery, FeedSink,
-    HookEffect, LaneView, Lease, Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown, Taken,
-    Verdict,
+    HookEffect, LaneView, Lease, Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown,
+    Taken, Verdict,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -186,11 +186,7 @@ impl Ledger for World {
         unimplemented!("delivery lists nothing")
     }
 
-    fn lanes(
-        &self,
-        _: Vec<HookId>,
-        _: usize,
-    ) -> BoxFuture<'_, Result<Vec<LaneView>, StoreDown>> {
+    fn lanes(&self, _: Vec<HookId>, _: usize) -> BoxFuture<'_, Result<Vec<LaneView>, StoreDown>> {
         unimplemented!("delivery knows its lanes itself")
     }
 
