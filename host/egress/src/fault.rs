@@ -21,6 +21,9 @@ pub(crate) fn judge(error: &reqwest::Error, origin: &str) -> Exchanged {
     }
     let (cause, message) = if let Some(tls) = find::<rustls::Error>(error) {
         (UnreachableCause::Tls, tls_words(tls, origin))
+    } else if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse_too_large) {
+        let message = format!("{origin} answered with a longer head than is read");
+        (UnreachableCause::Protocol, message)
     } else if find::<hyper::Error>(error).is_some_and(is_not_http) {
         let message = format!("{origin} answered with something that is not HTTP");
         (UnreachableCause::Protocol, message)
@@ -62,7 +65,7 @@ fn judge_barred(barred: &Barred, origin: &str) -> Exchanged {
 }
 
 fn is_not_http(error: &hyper::Error) -> bool {
-    error.is_parse() || error.is_parse_too_large() || error.is_parse_status()
+    error.is_parse() || error.is_parse_status()
 }
 
 fn is_cut_short(error: &hyper::Error) -> bool {
