@@ -13,6 +13,7 @@ mod clock;
 pub mod config;
 pub mod edge;
 mod nearest;
+mod open_files;
 mod readiness;
 mod signals;
 mod stdout;

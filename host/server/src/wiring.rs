@@ -28,6 +28,7 @@ use whisperer_delivery::DeliveryHandle;
 use crate::api;
 use crate::config::Config;
 use crate::edge;
+use crate::open_files;
 use crate::signals::Signals;
 use crate::stdout::say;
 use parts::Parts;
@@ -91,7 +92,10 @@ async fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Running
 
     let router = api::router(running.parts.api(config));
     let edge_config = edge::EdgeConfig {
-        connections_max: config.connections_max,
+        connections_max: open_files::connections_that_fit(
+            config.connections_max,
+            config.attempts_max,
+        ),
         header_timeout: Duration::from_secs(config.header_timeout_secs),
     };
     running.requests.spawn(edge::serve(
