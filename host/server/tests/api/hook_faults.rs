@@ -241,3 +241,37 @@ async fn a_header_that_is_ours_is_refused_by_name() {
         assert!(answer["additional_headers"][name].is_array(), "{answer}");
     }
 }
+
+#[tokio::test]
+async fn an_owner_cannot_fill_the_memory_with_hooks() {
+    let app = TestApp::new().await;
+    let create = async |who: &str, number: u32, pad: usize| {
+        let hook = json!({
+            "target_url": format!("https://example.com/{number}"),
+            "event_type": "package.created",
+            "config": {"pad": "x".repeat(pad)},
+        });
+        let answer = app.call(who, "POST", "/hooks/", &hook.to_string()).await;
+        answer.parts()
+    };
+    let pad = 250_000;
+    let mut fit = 0;
+    let refusal = loop {
+        let (status, answer) = create("alice", fit, pad).await;
+        if status != 201 {
+            assert_eq!(status, 400, "{answer}");
+            break answer;
+        }
+        fit += 1;
+    };
+    assert_eq!(fit, (32 << 20) / 250_000);
+    let words = refusal["non_field_errors"][0].as_str().unwrap();
+    assert!(words.contains("32 MiB"), "{words}");
+    assert_eq!(create("bob", 0, pad).await.0, 201, "others are not held up");
+
+    let hook = &app.call("alice", "GET", "/hooks/?limit=1", "").await.json()[0];
+    let path = format!("/hooks/{}/", hook["id"]);
+    let answer = app.call("alice", "PATCH", &path, "{\"config\": {}}").await;
+    assert_eq!(answer.status, 200, "what shrinks is let through");
+    assert_eq!(create("alice", fit, pad / 2).await.0, 201);
+}

@@ -3,6 +3,8 @@
 //! All fields are looked at before anything is said, so that one round shows every fault. Only
 //! secrets outlive a PUT that does not mention them.
 
+mod room;
+
 use serde_json::{Map, Value};
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::hook::{Hook, HookStatus};
@@ -99,7 +101,7 @@ pub(super) fn hook(
         return Err(errors);
     };
     let old = basis.old();
-    errors.or(Hook {
+    let hook = Hook {
         // Id, times and revision of a new hook are the store's to set.
         id: old.map_or(HookId(0), |old| old.id),
         owner: basis.owner().clone(),
@@ -123,7 +125,11 @@ pub(super) fn hook(
         modified_at: old.map_or(Timestamp(0), |old| old.modified_at),
         revision: old.map_or(0, |old| old.revision),
         secrets_unreadable: old.is_some_and(|old| old.secrets_unreadable),
-    })
+    };
+    if let Err(words) = room::check(&hook, snapshot) {
+        errors.add("non_field_errors", words);
+    }
+    errors.or(hook)
 }
 
 fn unknown_fields(input: &Map<String, Value>) -> FieldErrors {
