@@ -1,17 +1,16 @@
 //! Reading what a request carries: bounded in bytes, in time, and in what all requests hold
 //! together; and JSON with its faults told by line and column.
 
-use std::sync::Arc;
+mod intake;
+
 use std::time::Duration;
 
 use axum::extract::Request;
-use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, HeaderValue};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Map, Value};
-use tokio::sync::OwnedSemaphorePermit;
 use whisperer_domain::json;
 
 use super::Api;
@@ -19,18 +18,11 @@ use super::field_errors::FieldErrors;
 use super::problem::Problem;
 use super::value;
 
-/// The unit in which body memory is shared out: a semaphore counts in `u32`, bytes may not fit.
-pub(super) const SHARE_BYTES: usize = 1 << 10;
+pub(super) use intake::{Received, SHARE_BYTES};
 
 /// What of a body that is too long is read to be thrown away.
 const DISCARD_BYTES_MAX: usize = 16 << 20;
 const DISCARD_TIME_MAX: Duration = Duration::from_secs(5);
-
-/// A whole body. It holds its share of the body memory until it is dropped.
-pub(super) struct Received {
-    pub(super) bytes: Bytes,
-    _share: OwnedSemaphorePermit,
-}
 
 /// Reads the body of `request`, at most `bytes_max` of it.
 ///
@@ -43,33 +35,22 @@ pub(super) async fn receive(
     bytes_max: usize,
 ) -> Result<Received, Problem> {
     check_content_type(request.headers())?;
+    check_content_encoding(request.headers())?;
     let announced = announced_bytes(request.headers());
     if announced.is_some_and(|bytes| bytes > bytes_max) {
         discard(request).await;
         return Err(too_large(bytes_max));
     }
-    let shares = announced.unwrap_or(bytes_max).div_ceil(SHARE_BYTES);
-    let shares = u32::try_from(shares).unwrap_or(u32::MAX);
-    let share = Arc::clone(&api.body_memory)
-        .try_acquire_many_owned(shares)
-        .map_err(|_| Problem::unavailable(1, "Too much is being posted at once: come again."))?;
-    let body = Limited::new(request.into_body(), bytes_max);
-    match tokio::time::timeout(api.limits.body_timeout, body.collect()).await {
-        Ok(Ok(whole)) => Ok(Received {
-            bytes: whole.to_bytes(),
-            _share: share,
-        }),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "a request's body broke off");
-            Err(Problem::new(StatusCode::BAD_REQUEST, "The body broke off."))
-        }
-        Err(_) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "The body did not arrive in time.",
-        )
-        .header(http::header::CONNECTION, HeaderValue::from_static("close"))),
-    }
+    let whole = intake::whole(&api.body_memory, request.into_body(), announced, bytes_max);
+    tokio::time::timeout(api.limits.body_timeout, whole)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "The body did not arrive in time.",
+            )
+            .header(http::header::CONNECTION, HeaderValue::from_static("close")))
+        })
 }
 
 /// Reads on and throws away, within bounds: a connection that is closed while its client still
@@ -112,6 +93,17 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Unsupported media type: send Content-Type: application/json.",
         )),
+    }
+}
+
+/// Nothing is unpacked here: what is packed would only be called broken JSON.
+fn check_content_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(given) if !given.as_bytes().eq_ignore_ascii_case(b"identity") => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Unsupported content encoding: send the body as it is, without Content-Encoding.",
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -12,6 +12,8 @@ use whisperer_domain::port::{CatalogError, StoreDown};
 
 use super::field_errors::FieldErrors;
 
+pub(super) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
 const MEMBERS: [&str; 5] = ["type", "title", "status", "detail", "errors"];
 
 /// Boxed: it travels in the `Err` of nearly every function of the API.
@@ -156,10 +158,7 @@ impl IntoResponse for Problem {
         body.extend(members);
         let body = Value::Object(body).to_string();
         let mut response = (status, headers, body).into_response();
-        response.headers_mut().insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
         response
     }
 }

@@ -8,10 +8,10 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
-use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, StatusCode};
 
-use super::problem::Problem;
+use super::problem::{PROBLEM_JSON, Problem};
 
 pub(super) async fn around(request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -19,10 +19,11 @@ pub(super) async fn around(request: Request, next: Next) -> Response {
     // Without the query, which is a caller's and may hold what no log should.
     let path = request.uri().path().to_owned();
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    let mut response = answered.unwrap_or_else(|_| {
+    let mut response = answered.map_or_else(
         // The panic hook has written where and why.
-        Problem::internal(&"a handler panicked").into_response()
-    });
+        |_| Problem::internal(&"a handler panicked").into_response(),
+        as_problem,
+    );
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers
@@ -36,6 +37,17 @@ pub(super) async fn around(request: Request, next: Next) -> Response {
         "request answered"
     );
     response
+}
+
+/// What was refused before a handler of ours saw it, such as a path that is not UTF-8, is told in
+/// plain text by axum: it becomes a problem like all others.
+fn as_problem(response: Response) -> Response {
+    let (status, kind) = (response.status(), response.headers().get(CONTENT_TYPE));
+    let failed = status.is_client_error() || status.is_server_error();
+    if !failed || kind.is_some_and(|kind| kind == PROBLEM_JSON) {
+        return response;
+    }
+    Problem::new(status, "The request cannot be read: its path is malformed.").into_response()
 }
 
 pub(super) async fn no_such_path() -> Problem {

@@ -1,6 +1,10 @@
 //! What every path has in common: slashes, methods, faults, panics, readiness.
 
+use std::future::{Future as _, poll_fn};
+use std::task::Poll;
+
 use axum::body::Body;
+use futures_util::StreamExt as _;
 use http::Request;
 use serde_json::{Value, json};
 use whisperer_server::api::Limits;
@@ -40,6 +44,8 @@ async fn no_path_and_no_method_are_problems_too() {
         ("GET", "/hook_events/99/", 404, ""),
         ("GET", "/hook_events/-1/", 404, ""),
         ("GET", "/plugins/none/", 404, ""),
+        // No UTF-8: axum refuses it before any handler.
+        ("GET", "/hooks/%ff/", 400, ""),
         ("DELETE", "/hooks/", 405, "GET,HEAD,POST"),
         ("GET", "/events/", 405, "POST"),
     ] {
@@ -150,6 +156,47 @@ async fn long_bodies_and_too_many_at_once_are_refused() {
         (answer.status.as_u16(), answer.header("retry-after")),
         (503, "1")
     );
+}
+
+#[tokio::test]
+async fn a_packed_body_is_not_called_broken_json() {
+    let app = TestApp::new().await;
+    let body = "{\"type\": \"package.created\", \"payload\": 1}";
+    for (encoding, status) in [("gzip", 415), ("identity", 202)] {
+        let headers = [("content-encoding", encoding)];
+        let answer = app.call_with("root", "POST", "/events/", body, &headers);
+        assert_eq!(answer.await.status, status, "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_announced_and_never_sent_keep_nobody_out() {
+    let app = TestApp::with(Limits {
+        event_body_bytes_max: 4 << 10,
+        body_memory_bytes_max: 8 << 10,
+        ..Limits::default()
+    })
+    .await;
+    let slow = || {
+        let begun = futures_util::stream::iter([Ok::<_, std::io::Error>("{")]);
+        let never = futures_util::stream::pending();
+        let request = Request::post("/whisperer/events/")
+            .header("authorization", "Token alice")
+            .header("content-length", 4 << 10)
+            .body(Body::from_stream(begun.chain(never)))
+            .unwrap();
+        Box::pin(app.send(request))
+    };
+    let mut slow = [slow(), slow(), slow(), slow()];
+    poll_fn(|context| {
+        for request in &mut slow {
+            assert!(request.as_mut().poll(context).is_pending());
+        }
+        Poll::Ready(())
+    })
+    .await;
+    app.event(json!({"type": "package.created", "payload": 1}))
+        .await;
 }
 
 #[tokio::test(start_paused = true)]

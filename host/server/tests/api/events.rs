@@ -125,6 +125,11 @@ async fn what_is_wrong_is_named_and_nothing_is_stored() {
             "Must be an RFC 3339 time since 1970: 2026-01-31T12:00:00Z.",
         ),
         (
+            json!({"type": "package.created", "payload": 1, "object_id": "a\r\nb"}),
+            "object_id",
+            "Must not contain control characters.",
+        ),
+        (
             json!({"type": "package.created", "payload": 1, "object_id": 1.5}),
             "object_id",
             "Must be a string or an integer.",
@@ -144,6 +149,14 @@ async fn what_is_wrong_is_named_and_nothing_is_stored() {
     assert_eq!(
         (status, &answer["errors"]["payload"][0]),
         (400, &json!("Given twice."))
+    );
+    let (status, answer) = app.call("root", "POST", "/events/", "[]").await.parts();
+    assert_eq!(
+        (status, &answer["non_field_errors"][0]),
+        (
+            400,
+            &json!("Invalid data. Expected a dictionary, but got list.")
+        )
     );
     assert_eq!(
         app.root("GET", "/hook_events/", &Value::Null).await.json(),

@@ -108,6 +108,10 @@ fn members(bytes: &Bytes) -> Result<Vec<(String, &RawValue)>, Problem> {
             Ok(members)
         }
     }
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        // JSON, but no object: the fault is told in the same words as on every other path.
+        body::object(bytes)?;
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let members = reader
         .deserialize_map(Members)
@@ -160,7 +164,13 @@ fn moment(given: &Value) -> Checked<Timestamp> {
 fn object_id(given: &Value) -> Checked<String> {
     match given {
         Value::Number(number) if !number.is_f64() => Ok(number.to_string()),
-        Value::String(_) => Ok(value::text(given, OBJECT_ID_CHARS_MAX)?.to_owned()),
+        Value::String(_) => match value::text(given, OBJECT_ID_CHARS_MAX)? {
+            // Not every database can keep them, and no log or page shows them.
+            text if text.contains(char::is_control) => {
+                Err("Must not contain control characters.".into())
+            }
+            text => Ok(text.to_owned()),
+        },
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
             Err("Must be a string or an integer.".into())
         }
