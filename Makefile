@@ -4,21 +4,22 @@
 # Every plugin under plugins/, so that a new folder there is built without being listed.
 GUESTS   := $(filter-out sdk,$(patsubst plugins/%/Cargo.toml,%,$(wildcard plugins/*/Cargo.toml)))
 WASM     := wasm32-wasip2
-BUILT    := target/$(WASM)/guest
+TARGET   := $(or $(CARGO_TARGET_DIR),target)
+BUILT    := $(TARGET)/$(WASM)/guest
 DIST     := plugins/dist
 
 .PHONY: demo announce run test plugins build lint toolchain clean
 
 demo: announce build plugins
 	cargo build --release -p whisperer-server --example demo
-	@target/release/examples/demo --plugins $(DIST) $(DEMO)
+	@$(TARGET)/release/examples/demo --plugins $(DIST) $(DEMO)
 
 announce:
 	@echo "Builds the server and two plugins (minutes the first time, seconds later), then shows a dozen"
 	@echo "events on their way to three hooks: a few seconds, and it stays up for you to try."
 
 run: build plugins
-	target/release/whisperer serve $(RUN)
+	$(TARGET)/release/whisperer serve $(RUN)
 
 test: toolchain
 	cargo test --release --workspace
