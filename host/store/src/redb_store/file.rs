@@ -11,6 +11,7 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageError};
 use whisperer_domain::event_type::{EventTypeInfo, OMS_CATALOGUE};
 
@@ -94,7 +95,8 @@ fn build(
     builder: &Builder,
     seal: &Seal,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let database = builder.create(temp)?;
+    let file = FileBackend::new(private_file(temp)?)?;
+    let database = builder.create_with_backend(file)?;
     let txn = database.begin_write()?;
     {
         let mut tables = Tables::open(&txn)?;
@@ -111,6 +113,15 @@ fn build(
     txn.commit()?;
     database.close()?;
     Ok(())
+}
+
+/// Payloads and targets lie in it in clear: nobody else on the machine reads them.
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn place(temp: &Path, path: &Path) -> io::Result<()> {

@@ -53,6 +53,17 @@ fn an_empty_file_is_made_a_database_and_nothing_else_is_left() {
     assert_eq!(names, ["whisperer.key", "whisperer.redb"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn the_database_is_readable_by_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    let file = fs::metadata(folder.path().join("whisperer.redb")).unwrap();
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+}
+
 #[test]
 fn what_is_not_ours_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
