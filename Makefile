@@ -11,7 +11,6 @@ DIST     := plugins/dist
 .PHONY: demo announce run test plugins build lint toolchain clean
 
 demo: announce build plugins
-	cargo build --release -p whisperer-server --example demo
 	@$(TARGET)/release/examples/demo --plugins $(DIST) $(DEMO)
 
 announce:
@@ -24,9 +23,11 @@ run: build plugins
 test: toolchain
 	cargo test --release --workspace
 
+# The whole workspace, though one package is wanted: cargo then chooses the same features of all
+# dependencies as for the tests, and wasmtime is compiled once for both.
 build: toolchain
 	@echo "Building the server. The first time this compiles wasmtime and takes some minutes."
-	cargo build --release -p whisperer-server
+	cargo build --release --workspace --bins --examples
 
 # The shipped plugins, each straight to a component: plugins/dist/NAME.wasm.
 plugins: toolchain
