@@ -49,6 +49,15 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
+    /// When the next try is due; none once it has ended.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        match self {
+            Self::Pending { due, .. } => Some(*due),
+            Self::Delivered | Self::Discarded { .. } | Self::Dead(_) | Self::Cancelled(_) => None,
+        }
+    }
+
     /// The word for it in the API and in metrics.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -92,10 +101,7 @@ pub enum Waiting {
     PluginMissing(PluginName),
     /// In the folder, but no generation of it is running: still compiling, or refused.
     PluginNotReady(PluginName),
-    PluginQuarantined(PluginName),
     SecretUnreadable,
-    /// `Retry-After` of a 429 or 503.
-    RetryAfter,
 }
 
 /// What was fixed when the first transformed attempt failed: every later attempt sends it,

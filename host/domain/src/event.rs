@@ -1,5 +1,7 @@
 //! An accepted message, its payload kept byte for byte.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::event_type::EventType;
@@ -42,4 +44,14 @@ pub struct NewEvent {
 pub struct IdempotencyKey {
     pub owner: Owner,
     pub key: String,
+}
+
+impl IdempotencyKey {
+    const LIFE: Duration = Duration::from_secs(24 * 3600);
+
+    /// Whether a key that was used then may be used for something else now.
+    #[must_use]
+    pub fn has_expired(used_at: Timestamp, now: Timestamp) -> bool {
+        now >= used_at.after(Self::LIFE)
+    }
 }

@@ -34,8 +34,6 @@ pub struct EgressConfig {
     pub dns_timeout: Duration,
     /// PEM bundles of authorities to trust beside the system's.
     pub extra_roots: Vec<Vec<u8>>,
-    /// Unless the request has its own.
-    pub user_agent: String,
 }
 
 impl EgressConfig {
@@ -48,7 +46,6 @@ impl EgressConfig {
             pool_idle_timeout: Duration::from_secs(30),
             dns_timeout: Duration::from_secs(5),
             extra_roots: Vec::new(),
-            user_agent: concat!("Whisperer/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
 }
@@ -64,7 +61,7 @@ impl Egress {
     /// With the system's resolver.
     ///
     /// # Errors
-    /// `extra_roots` are not PEM certificates, or `user_agent` is no header value.
+    /// `extra_roots` are not PEM certificates.
     pub fn new(config: EgressConfig) -> Result<Self, EgressError> {
         Self::with_lookup(config, Arc::new(SystemLookup::new()))
     }
@@ -185,7 +182,6 @@ fn client(config: &EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Client, Egre
 /// All that reqwest does by default and a webhook sender must not.
 fn builder(config: &EgressConfig, lookup: &Arc<dyn Lookup>) -> ClientBuilder {
     Client::builder()
-        .user_agent(&config.user_agent)
         .redirect(redirect::Policy::none())
         .referer(false)
         .retry(retry::never())

@@ -7,10 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
+use whisperer_domain::step::RETRY_AFTER_MAX;
 use whisperer_domain::time::Timestamp;
-
-/// No receiver can ask for more patience than this.
-pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// How long the receiver asks us to wait from `now`; the first one it says counts.
 pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {

@@ -136,7 +136,19 @@ impl Meter {
     }
 }
 
+/// Adds a growth to what is used of all, if the bound lets it.
+fn grow(used: &mut usize, used_max: usize, current: usize, desired: usize) -> bool {
+    let wanted = used.saturating_add(desired.saturating_sub(current));
+    let fits = wanted <= used_max;
+    if fits {
+        *used = wanted;
+    }
+    fits
+}
+
 impl ResourceLimiter for Meter {
+    /// Failing the call by name beats letting the guest guess what to do without memory. Beyond
+    /// the maximum that the guest itself declared, its growth fails as it expects.
     fn memory_growing(
         &mut self,
         current: usize,
@@ -146,15 +158,10 @@ impl ResourceLimiter for Meter {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        let wanted = self
-            .memory_bytes
-            .saturating_add(desired.saturating_sub(current));
-        if wanted > self.memory_bytes_max {
-            // Failing the call by name beats letting the guest guess what to do without memory.
-            let bytes_max = self.memory_bytes_max;
+        let bytes_max = self.memory_bytes_max;
+        if !grow(&mut self.memory_bytes, bytes_max, current, desired) {
             return Err(Exceeded::Memory { bytes_max }.into());
         }
-        self.memory_bytes = wanted;
         Ok(true)
     }
 
@@ -167,13 +174,14 @@ impl ResourceLimiter for Meter {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        let wanted = self
-            .table_elements
-            .saturating_add(desired.saturating_sub(current));
-        if wanted > TABLE_ELEMENTS_MAX {
+        if !grow(
+            &mut self.table_elements,
+            TABLE_ELEMENTS_MAX,
+            current,
+            desired,
+        ) {
             return Err(Exceeded::Table.into());
         }
-        self.table_elements = wanted;
         Ok(true)
     }
 

@@ -1,54 +1,16 @@
-//! What a verdict makes of a delivery: pure, so that every store comes to the same.
+//! What an attempt adds to its delivery and its lane: pure, so that every store comes to the same.
 
 use whisperer_domain::attempt::Attempt;
-use whisperer_domain::delivery::{Delivery, DeliveryState};
+use whisperer_domain::delivery::Delivery;
 use whisperer_domain::id::Sequence;
 use whisperer_domain::outcome::Outcome;
-use whisperer_domain::port::{LastAttempt, Verdict};
-use whisperer_domain::time::Timestamp;
-
-/// The state that follows; waits become times on the store's clock.
-pub(crate) fn state_after(verdict: Verdict, now: Timestamp) -> DeliveryState {
-    match verdict {
-        Verdict::Delivered => DeliveryState::Delivered,
-        Verdict::Discarded {
-            plugin,
-            code,
-            message,
-        } => DeliveryState::Discarded {
-            plugin,
-            code,
-            message,
-        },
-        Verdict::Dead(cause) => DeliveryState::Dead(cause),
-        Verdict::Cancelled(cause) => DeliveryState::Cancelled(cause),
-        Verdict::Retry { after } => DeliveryState::Pending {
-            due: now.after(after),
-            waiting_for: None,
-        },
-        Verdict::Defer { after, waiting_for } => DeliveryState::Pending {
-            due: now.after(after),
-            waiting_for: Some(waiting_for),
-        },
-    }
-}
+use whisperer_domain::port::LastAttempt;
 
 /// Counts an attempt into its delivery.
 pub(crate) fn count(delivery: &mut Delivery, attempt: &Attempt) {
     delivery.attempts = delivery.attempts.saturating_add(1);
     if let Some(status) = status_of(attempt) {
         delivery.last_status = Some(status);
-    }
-}
-
-/// When a pending delivery is due.
-pub(crate) fn due_of(delivery: &Delivery) -> Option<Timestamp> {
-    match &delivery.state {
-        DeliveryState::Pending { due, .. } => Some(*due),
-        DeliveryState::Delivered
-        | DeliveryState::Discarded { .. }
-        | DeliveryState::Dead(_)
-        | DeliveryState::Cancelled(_) => None,
     }
 }
 

@@ -28,7 +28,6 @@ use whisperer_domain::secret::{MASK, Secret};
 use whisperer_domain::time::Timestamp;
 
 use crate::catalog_edit::{self, Edit};
-use crate::follow;
 
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
@@ -215,7 +214,7 @@ impl Model {
         if let Some(due) = was_due {
             self.pending.remove(&(hook, due, sequence));
         }
-        if let Some(due) = follow::due_of(&kept.delivery) {
+        if let Some(due) = kept.delivery.state.due() {
             self.pending.insert((hook, due, sequence));
         }
     }

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::de::IgnoredAny;
 use whisperer_domain::attempt::PluginRun;
 use whisperer_domain::delivery::{Pin, Waiting};
-use whisperer_domain::envelope::{Envelope, is_json};
+use whisperer_domain::envelope::Envelope;
 use whisperer_domain::header::HeaderOp;
 use whisperer_domain::hook::OnPluginError;
 use whisperer_domain::id::Digest;
@@ -124,11 +123,7 @@ fn wrap(job: &Job, made: &Made) -> Result<Parcel, String> {
     let event = &job.ready.event;
     let payload = made.payload.as_ref().unwrap_or(&event.payload);
     let content_type = made.content_type.as_ref().unwrap_or(&event.content_type);
-    // Only what a plugin made may leave its envelope: an event that never fitted into it is
-    // dead whether or not a plugin added a header.
-    let remade = made.payload.is_some() || made.content_type.is_some();
-    let bare = made.bare || (remade && !(is_json(content_type) && parses(payload)));
-    let envelope = if bare {
+    let envelope = if made.bare {
         Envelope::Bare
     } else {
         job.hook.envelope
@@ -140,12 +135,6 @@ fn wrap(job: &Job, made: &Made) -> Result<Parcel, String> {
         content_type,
         header_ops: made.header_ops.clone(),
     })
-}
-
-/// A plugin's word for it is not enough: spliced into an envelope, bytes that are no JSON would
-/// break it, or add members to it.
-fn parses(payload: &[u8]) -> bool {
-    std::str::from_utf8(payload).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
 fn digests(runs: &[PluginRun]) -> Vec<(PluginName, Digest)> {

@@ -273,11 +273,8 @@ impl Scheduler {
 fn deferral(verdict: &Verdict) -> Option<Cause> {
     match verdict {
         Verdict::Defer { waiting_for, .. } => match waiting_for {
-            Waiting::PluginMissing(_)
-            | Waiting::PluginNotReady(_)
-            | Waiting::PluginQuarantined(_) => Some(Cause::Plugins),
+            Waiting::PluginMissing(_) | Waiting::PluginNotReady(_) => Some(Cause::Plugins),
             Waiting::SecretUnreadable => Some(Cause::Secrets),
-            Waiting::RetryAfter => None,
         },
         Verdict::Delivered
         | Verdict::Discarded { .. }

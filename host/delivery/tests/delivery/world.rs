@@ -72,10 +72,7 @@ impl Stored {
     }
 
     fn due(&self) -> Option<Timestamp> {
-        match self.state() {
-            DeliveryState::Pending { due, .. } => Some(*due),
-            _ => None,
-        }
+        self.state().due()
     }
 }
 

@@ -194,6 +194,35 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// The state that follows: waits become times on the store's clock, which reads `now`.
+    #[must_use]
+    pub fn state(self, now: Timestamp) -> DeliveryState {
+        match self {
+            Self::Delivered => DeliveryState::Delivered,
+            Self::Discarded {
+                plugin,
+                code,
+                message,
+            } => DeliveryState::Discarded {
+                plugin,
+                code,
+                message,
+            },
+            Self::Dead(cause) => DeliveryState::Dead(cause),
+            Self::Cancelled(cause) => DeliveryState::Cancelled(cause),
+            Self::Retry { after } => DeliveryState::Pending {
+                due: now.after(after),
+                waiting_for: None,
+            },
+            Self::Defer { after, waiting_for } => DeliveryState::Pending {
+                due: now.after(after),
+                waiting_for: Some(waiting_for),
+            },
+        }
+    }
+}
+
 /// What an attempt does to its hook, in the same write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HookEffect {

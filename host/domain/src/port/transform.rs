@@ -61,7 +61,8 @@ pub enum Chained {
     Deferred(Waiting),
 }
 
-/// What a chain made of an event.
+/// What a chain made of an event. Fit to be sent: headers and content type are checked, and
+/// whatever it made that is not `bare` is JSON, so that it can be spliced into an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Made {
     /// None: the payload stayed as it was.

@@ -1,12 +1,11 @@
 //! Accepting, taking and settling in the model.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use whisperer_domain::attempt::Attempt;
 use whisperer_domain::catalog::Revision;
 use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Ready};
-use whisperer_domain::event::{Event, NewEvent};
+use whisperer_domain::event::{Event, IdempotencyKey, NewEvent};
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{EventKey, HookId, Sequence};
 use whisperer_domain::port::{
@@ -16,8 +15,6 @@ use whisperer_domain::time::Timestamp;
 
 use super::{Kept, Model, Used};
 use crate::{catalog_edit, delivery_uuid, follow};
-
-const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 impl Model {
     pub(super) fn accept(
@@ -78,7 +75,7 @@ impl Model {
             let key = (idempotency.owner.clone(), idempotency.key.clone());
             self.idempotency
                 .get(&key)
-                .filter(|used| now < used.at.after(IDEMPOTENCY_LIFE))
+                .filter(|used| !IdempotencyKey::has_expired(used.at, now))
                 .map(|used| (used, AcceptError::KeyReused))
         });
         let by_id = || {
@@ -200,7 +197,7 @@ impl Model {
         if kept.delivery.hook != hook {
             return Settled::Fenced;
         }
-        let was_due = follow::due_of(&kept.delivery);
+        let was_due = kept.delivery.state.due();
         if let Some(attempt) = &item.attempt
             && kept.attempts.iter().any(|known| known.id == attempt.id)
         {
@@ -208,7 +205,7 @@ impl Model {
         }
         kept.delivery.modified_at = now.max(kept.delivery.created_at);
         if was_due.is_some() {
-            kept.delivery.state = follow::state_after(item.verdict, now);
+            kept.delivery.state = item.verdict.state(now);
         }
         if let Some(attempt) = item.attempt {
             kept.add_attempt(attempt);
@@ -217,7 +214,7 @@ impl Model {
         if kept.pin.is_none() {
             kept.pin = item.pin.map(Arc::new);
         }
-        let due = follow::due_of(&kept.delivery);
+        let due = kept.delivery.state.due();
         self.move_row(item.sequence, was_due);
         if let Some(HookEffect::Gone { reason }) = item.effect
             && catalog_edit::disable(&mut self.catalog, hook, reason, now).is_some()

@@ -21,7 +21,6 @@ use super::record::{HookRecord, Row};
 use super::shared::Shared;
 use super::tables::Views;
 use super::{frame, rows};
-use crate::follow;
 
 /// The most attempts that one look at a delivery reads.
 const ATTEMPTS_MAX: usize = 1000;
@@ -104,7 +103,7 @@ impl<'a> Reading<'a> {
 
     fn overlaid(&self, mut row: Row) -> Result<Row, Fault> {
         let delivery = &mut row.delivery;
-        if follow::due_of(delivery).is_some()
+        if delivery.state.due().is_some()
             && let Some(cancellation) =
                 rows::cancellation(&self.views.cancellations, delivery.hook, delivery.sequence)?
         {

@@ -199,7 +199,7 @@ fn verdict_of(number: u8) -> Verdict {
         },
         2 => Verdict::Defer {
             after: Duration::from_secs(1),
-            waiting_for: Waiting::RetryAfter,
+            waiting_for: Waiting::SecretUnreadable,
         },
         _ => Verdict::Dead(DeadCause::Exhausted),
     }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use whisperer_domain::catalog::Revision;
-use whisperer_domain::delivery::DeliveryState;
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::hook::HookStatus;
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, BoxFuture, Budget, Clock, DeliveryQuery, FeedSink,
     HookEffect, LaneView, Lease, Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown,
-    Taken, Verdict,
+    Taken,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -39,26 +38,7 @@ impl World {
         if let Some(pin) = settlement.pin {
             row.ready.pin = Some(Arc::new(pin));
         }
-        let pending = |after, waiting_for| DeliveryState::Pending {
-            due: now.after(after),
-            waiting_for,
-        };
-        row.ready.delivery.state = match settlement.verdict {
-            Verdict::Delivered => DeliveryState::Delivered,
-            Verdict::Discarded {
-                plugin,
-                code,
-                message,
-            } => DeliveryState::Discarded {
-                plugin,
-                code,
-                message,
-            },
-            Verdict::Dead(cause) => DeliveryState::Dead(cause),
-            Verdict::Cancelled(cause) => DeliveryState::Cancelled(cause),
-            Verdict::Retry { after } => pending(after, None),
-            Verdict::Defer { after, waiting_for } => pending(after, Some(waiting_for)),
-        };
+        row.ready.delivery.state = settlement.verdict.state(now);
         let due = row.due();
         if let Some(HookEffect::Gone { reason }) = settlement.effect {
             let cancelled = row.state().clone();

@@ -228,8 +228,6 @@ fn waiting(waiting: &Waiting) -> String {
     match waiting {
         Waiting::PluginMissing(name) => format!("plugin {name}, which is not in the folder"),
         Waiting::PluginNotReady(name) => format!("plugin {name}, which does not run yet"),
-        Waiting::PluginQuarantined(name) => format!("plugin {name}, which is in quarantine"),
         Waiting::SecretUnreadable => "the hook's secrets, which cannot be read".to_owned(),
-        Waiting::RetryAfter => "the time that the receiver asked for".to_owned(),
     }
 }

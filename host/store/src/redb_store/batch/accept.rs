@@ -1,12 +1,11 @@
 //! Accepting an event: the event, its deliveries and its names, as part of one transaction.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use redb::ReadableTable;
 use whisperer_domain::catalog::Revision;
 use whisperer_domain::delivery::{Delivery, DeliveryState, Ready};
-use whisperer_domain::event::{Event, NewEvent};
+use whisperer_domain::event::{Event, IdempotencyKey, NewEvent};
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{EventId, EventKey, HookId, Sequence};
 use whisperer_domain::port::{AcceptError, Accepted, FeedItem};
@@ -18,8 +17,6 @@ use crate::redb_store::fault::Fault;
 use crate::redb_store::frame;
 use crate::redb_store::record::{self, EventIdRecord, IdempotencyRecord, Row};
 
-/// How long an idempotency key holds.
-const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// Old idempotency keys that one accept takes away: more than it can add, so that they end.
 const FORGOTTEN_MAX: usize = 4;
 
@@ -99,7 +96,7 @@ impl Batch<'_, '_> {
             &format_args!("{}, {}", place.0, place.1),
             bytes.value(),
         )?;
-        Ok((!has_expired(used.used_at, self.accept_at)).then_some(used))
+        Ok((!IdempotencyKey::has_expired(used.used_at, self.accept_at)).then_some(used))
     }
 
     fn write_event(&mut self, new: NewEvent, recipients: &[HookId]) -> Result<Accepted, Fault> {
@@ -170,7 +167,7 @@ impl Batch<'_, '_> {
                 let (used_at, owner, key) = oldest.0.value();
                 (Timestamp(used_at), owner.to_owned(), key.to_owned())
             };
-            if !has_expired(used_at, self.accept_at) {
+            if !IdempotencyKey::has_expired(used_at, self.accept_at) {
                 return Ok(());
             }
             let (owner, key) = (owner.as_str(), key.as_str());
@@ -235,8 +232,4 @@ fn known(same: bool, id: EventId, deliveries: u64, conflict: AcceptError) -> Jud
     } else {
         Judgement::Refused(conflict)
     }
-}
-
-fn has_expired(used_at: Timestamp, now: Timestamp) -> bool {
-    now >= used_at.after(IDEMPOTENCY_LIFE)
 }

@@ -7,7 +7,6 @@ use whisperer_domain::delivery::DeliveryState;
 use whisperer_domain::id::{HookId, Sequence};
 
 use super::Batch;
-use crate::follow;
 use crate::redb_store::fault::Fault;
 use crate::redb_store::frame;
 use crate::redb_store::record::Cancellation;
@@ -90,7 +89,7 @@ impl Batch<'_, '_> {
                 return Err(fault);
             }
         };
-        if follow::due_of(&row.delivery).is_some() {
+        if row.delivery.state.due().is_some() {
             row.delivery.state = DeliveryState::Cancelled(cancellation.cause.clone());
             row.delivery.modified_at = cancellation.at.max(row.delivery.created_at);
             self.tables.deliveries.insert(sequence.0, &*row.encode())?;

@@ -51,17 +51,17 @@ impl Batch<'_, '_> {
             && row.has_try(attempt.id)
         {
             return Ok(Settled::Applied {
-                due: follow::due_of(&row.delivery),
+                due: row.delivery.state.due(),
             });
         }
-        let was_due = follow::due_of(&row.delivery);
+        let was_due = row.delivery.state.due();
         let cancelled = self.cancellation_of(hook, item.sequence, &row);
         let stays = was_due.is_none();
         row.delivery.modified_at = self.now.max(row.delivery.created_at);
         if let Some(state) = &cancelled {
             row.delivery.state = state.clone();
         } else if !stays {
-            row.delivery.state = follow::state_after(item.verdict, self.now);
+            row.delivery.state = item.verdict.state(self.now);
         }
         if let Some(attempt) = item.attempt {
             self.write_attempt(&mut row, attempt)?;
@@ -77,7 +77,7 @@ impl Batch<'_, '_> {
             return Ok(Settled::Cancelled);
         }
         Ok(Settled::Applied {
-            due: follow::due_of(&row.delivery),
+            due: row.delivery.state.due(),
         })
     }
 
@@ -88,7 +88,7 @@ impl Batch<'_, '_> {
         sequence: Sequence,
         row: &Row,
     ) -> Option<DeliveryState> {
-        follow::due_of(&row.delivery)?;
+        row.delivery.state.due()?;
         let cancellation = self.state.cancellation(hook, sequence)?;
         Some(DeliveryState::Cancelled(cancellation.cause.clone()))
     }
@@ -125,7 +125,7 @@ impl Batch<'_, '_> {
         if let Some(due) = was_due {
             self.tables.pending.remove((hook, due, sequence))?;
         }
-        if let Some(due) = follow::due_of(&row.delivery) {
+        if let Some(due) = row.delivery.state.due() {
             self.tables.pending.insert((hook, due.0, sequence), ())?;
         }
         Ok(())
