@@ -1,9 +1,13 @@
 //! What the host knows of a plugin without running it, and the ways in which one can fail.
 
+mod config_schema;
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use config_schema::{ConfigSchema, Misfit, SCHEMA_BYTES_MAX};
 
 use crate::event_type::EventPattern;
 use crate::id::Digest;
@@ -51,6 +55,9 @@ pub struct Membership {
     pub patterns: Vec<EventPattern>,
     /// Of the last good generation; none: no file of this name ever loaded.
     pub digest: Option<Digest>,
+    /// Of the last good generation's configuration, as text; none: it declares none.
+    #[serde(skip)]
+    pub config_schema: Option<Arc<str>>,
 }
 
 /// How a run ended that gave no answer to use. Each limit has its own kind.

@@ -197,6 +197,7 @@ impl Reconciler {
             enabled: generation.enabled,
             patterns: generation.patterns.clone(),
             digest: Some(generation.digest),
+            config_schema: None,
         };
         if !self.remember(&membership).await {
             return false;
@@ -234,6 +235,7 @@ impl Reconciler {
                 enabled: true,
                 patterns: Vec::new(),
                 digest: None,
+                config_schema: None,
             },
             |member| member.membership,
         );

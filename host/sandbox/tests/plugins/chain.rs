@@ -143,6 +143,7 @@ async fn a_chain_that_is_not_complete_does_not_run_at_all() {
         enabled: true,
         patterns: vec![whisperer_domain::event_type::EventPattern::All],
         digest: None,
+        config_schema: None,
     };
     let catalog = Arc::new(Shelf::default());
     catalog

@@ -200,6 +200,7 @@ fn setup() -> Vec<CatalogChange> {
             enabled: true,
             patterns: Vec::new(),
             digest: None,
+            config_schema: None,
         })
     });
     types.chain(tokens).chain(plugins).collect()

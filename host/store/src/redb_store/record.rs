@@ -21,7 +21,7 @@ use whisperer_domain::header::HeaderOp;
 use whisperer_domain::id::{
     AttemptId, DeliveryUuid, Digest, EventId, EventKey, HookId, Owner, Sequence,
 };
-use whisperer_domain::plugin::PluginName;
+use whisperer_domain::plugin::{Membership, PluginName};
 use whisperer_domain::time::Timestamp;
 
 use super::fault::Fault;
@@ -66,6 +66,23 @@ pub(super) fn decode_event(key: EventKey, bytes: &[u8]) -> Result<Event, Fault> 
         object_id: head.object_id,
         content_type: head.content_type,
         payload: Bytes::copy_from_slice(payload),
+    })
+}
+
+/// The schema follows as the record's tail, like an event's payload: records from before there
+/// were schemas have none.
+pub(super) fn encode_membership(membership: &Membership) -> Vec<u8> {
+    let schema = membership.config_schema.as_deref().unwrap_or_default();
+    frame::encode_with_tail(membership, schema.as_bytes())
+}
+
+pub(super) fn decode_membership(key: &str, bytes: &[u8]) -> Result<Membership, Fault> {
+    let (membership, schema): (Membership, _) = frame::decode_with_tail("plugins", &key, bytes)?;
+    let schema = std::str::from_utf8(schema)
+        .map_err(|_| frame::damaged("plugins", &key, "has a schema that is not UTF-8"))?;
+    Ok(Membership {
+        config_schema: (!schema.is_empty()).then(|| schema.into()),
+        ..membership
     })
 }
 

@@ -9,10 +9,10 @@ use redb::{ReadTransaction, ReadableTable};
 use whisperer_domain::catalog::{CatalogSnapshot, Revision};
 use whisperer_domain::event_type::{EventType, EventTypeInfo};
 use whisperer_domain::id::{HookId, Sequence};
-use whisperer_domain::plugin::{Membership, PluginName};
+use whisperer_domain::plugin::PluginName;
 
 use super::fault::Fault;
-use super::record::{Cancellation, Counters, HookRecord, TokenRecord};
+use super::record::{Cancellation, Counters, HookRecord, TokenRecord, decode_membership};
 use super::seal::Seal;
 use super::tables::{CANCELLATIONS, EVENT_TYPES, HOOKS, META, PLUGINS, TOKENS};
 use super::{frame, rows};
@@ -108,7 +108,7 @@ fn load_entries(txn: &ReadTransaction, catalog: &mut CatalogSnapshot) -> Result<
         let (key, bytes) = row?;
         let name = PluginName::parse(key.value())
             .map_err(|what| frame::damaged("plugins", &key.value(), &what))?;
-        let membership: Membership = frame::decode("plugins", &key.value(), bytes.value())?;
+        let membership = decode_membership(&key.value(), bytes.value())?;
         catalog.plugins.insert(name, Arc::new(membership));
     }
     Ok(())

@@ -118,6 +118,7 @@ async fn what_decides_about_recipients_makes_accepts_stale(stage: Stage) {
         enabled: true,
         patterns: Vec::new(),
         digest: None,
+        config_schema: None,
     };
     for change in [
         CatalogChange::PutToken(token),

@@ -117,6 +117,7 @@ async fn event_types_tokens_and_plugins_come_and_go(stage: Stage) {
         enabled: true,
         patterns: Vec::new(),
         digest: Some(Digest([9; 32])),
+        config_schema: Some("{\"type\": \"object\"}".into()),
     };
     let token = Token {
         hash: [1; 32],

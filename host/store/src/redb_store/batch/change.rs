@@ -12,7 +12,7 @@ use super::{Batch, lease};
 use crate::catalog_edit::{self, Edit};
 use crate::redb_store::fault::Fault;
 use crate::redb_store::frame;
-use crate::redb_store::record::{HookRecord, TokenRecord};
+use crate::redb_store::record::{HookRecord, TokenRecord, encode_membership};
 
 impl Batch<'_, '_> {
     /// The outer error spoils the transaction unless it is damage, which was met before
@@ -86,7 +86,7 @@ impl Batch<'_, '_> {
                 tables.tokens.insert(&token.hash[..], &*record)?;
             }
             Edit::PluginPut(membership) => {
-                let record = frame::encode(&*membership);
+                let record = encode_membership(&membership);
                 tables.plugins.insert(membership.name.as_str(), &*record)?;
             }
             Edit::PluginRemoved(name) => {
