@@ -102,6 +102,10 @@ pub enum Waiting {
     /// In the folder, but no generation of it is running: still compiling, or refused.
     PluginNotReady(PluginName),
     SecretUnreadable,
+    /// It broke too often in a row, on this hook or on several.
+    PluginQuarantined(PluginName),
+    /// The hook's configuration does not fit the schema of what runs now.
+    PluginConfigUnfit(PluginName),
 }
 
 /// What was fixed when the first transformed attempt failed: every later attempt sends it,

@@ -8,7 +8,7 @@ use whisperer_domain::plugin::PluginFailure;
 use crate::bindings::describer::exports::whisperer::plugin::describe::Description;
 use crate::bindings::whisperer::plugin::types;
 use crate::failure::{Trouble, classify, too_large};
-use crate::guest::{Guest, Origin};
+use crate::guest::{Guest, Origin, Usage};
 use crate::guest_log::GuestLog;
 use crate::limits::Limits;
 use crate::load::Code;
@@ -23,6 +23,7 @@ pub(crate) struct Input<'a> {
 pub(crate) struct Answer {
     pub(crate) result: Result<types::Outcome, Trouble>,
     pub(crate) log: Vec<String>,
+    pub(crate) usage: Usage,
 }
 
 /// # Cancel safety
@@ -48,6 +49,7 @@ pub(crate) async fn transform(code: &Code, limits: &Limits, input: Input<'_>) ->
     Answer {
         result,
         log: log.lines(),
+        usage: Guest::usage(&store),
     }
 }
 

@@ -4,33 +4,70 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::SemaphorePermit;
 use whisperer_domain::attempt::PluginRun;
+use whisperer_domain::delivery::Waiting;
 use whisperer_domain::event::Event;
+use whisperer_domain::id::HookId;
 use whisperer_domain::plugin::PluginFailure;
 use whisperer_domain::port::{Chained, TransformJob, Transformed};
 
 use crate::bindings::whisperer::plugin::types::{self, Outcome, Target};
 use crate::call::{self, Answer, Input};
 use crate::failure::{Trouble, words};
-use crate::guest::Origin;
+use crate::guest::{Origin, Usage};
+use crate::metrics;
 use crate::patch::Progress;
+use crate::quarantine::{Sign, Turn};
 use crate::registry::Link;
 use crate::sandbox::Sandbox;
+use crate::tally::Counted;
 
-pub(crate) async fn run(sandbox: &Sandbox, job: &TransformJob) -> Transformed {
+/// Whether a run is of a delivery, or only to see what would happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Deliver,
+    /// Counts nowhere, and runs what is in quarantine too: so its owner finds out why.
+    Try,
+}
+
+/// What a run came to, and what each call of it took.
+pub(crate) struct Ran {
+    pub(crate) transformed: Transformed,
+    /// One for each of `transformed.runs`.
+    pub(crate) usages: Vec<Usage>,
+}
+
+pub(crate) async fn run(sandbox: &Sandbox, job: &TransformJob, purpose: Purpose) -> Ran {
     let start = Instant::now();
     let chain = sandbox
         .registry
         .load()
-        .chain(&job.choice, &job.event.event_type);
-    let mut runs = Vec::new();
-    let result = match chain {
-        Err(waiting) => Chained::Deferred(waiting),
-        Ok(links) => run_links(sandbox, job, &links, &mut runs).await,
+        .chain(&job.choice, &job.event.event_type)
+        .and_then(|links| admitted(links, job.hook, purpose));
+    let mut ran = Ran {
+        transformed: Transformed {
+            result: Chained::Unchanged,
+            runs: Vec::new(),
+            took: Duration::ZERO,
+        },
+        usages: Vec::new(),
     };
-    Transformed {
-        result,
-        runs,
-        took: start.elapsed(),
+    ran.transformed.result = match chain {
+        Err(waiting) => Chained::Deferred(waiting),
+        Ok(links) => run_links(sandbox, job, &links, purpose, &mut ran).await,
+    };
+    ran.transformed.took = start.elapsed();
+    ran
+}
+
+fn admitted(links: Vec<Link>, hook: HookId, purpose: Purpose) -> Result<Vec<Link>, Waiting> {
+    if purpose == Purpose::Try {
+        return Ok(links);
+    }
+    let now = tokio::time::Instant::now();
+    let stopped = |link: &&Link| !link.quarantine.admits(link.generation.digest, hook, now);
+    match links.iter().find(stopped) {
+        Some(link) => Err(Waiting::PluginQuarantined(link.name.clone())),
+        None => Ok(links),
     }
 }
 
@@ -38,7 +75,8 @@ async fn run_links(
     sandbox: &Sandbox,
     job: &TransformJob,
     links: &[Link],
-    runs: &mut Vec<PluginRun>,
+    purpose: Purpose,
+    ran: &mut Ran,
 ) -> Chained {
     let target = Target {
         hook_id: job.hook.0.to_string(),
@@ -48,8 +86,16 @@ async fn run_links(
     let mut progress = Progress::default();
     for link in links {
         let (answer, took) = run_link(sandbox, &job.event, &target, &progress, link).await;
+        let usage = answer.usage;
         let step = judge(answer.result, &mut progress, &job.event);
-        runs.push(PluginRun {
+        if purpose == Purpose::Deliver {
+            note(sandbox, link, job.hook, &step, took, usage);
+        }
+        for line in &answer.log {
+            tracing::debug!(plugin = %link.name, hook = job.hook.0, line, "a plugin says");
+        }
+        ran.usages.push(usage);
+        ran.transformed.runs.push(PluginRun {
             plugin: link.name.clone(),
             digest: link.generation.digest,
             took_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
@@ -95,6 +141,43 @@ impl Step {
             Self::Failed(trouble) => trouble.kind.word(),
         }
     }
+
+    fn failure(&self) -> Option<PluginFailure> {
+        match self {
+            Self::Unchanged | Self::Modified | Self::Discarded { .. } => None,
+            Self::Failed(trouble) => Some(trouble.kind),
+        }
+    }
+}
+
+/// Counts a call, and stops or releases the plugin if that is what it means.
+fn note(sandbox: &Sandbox, link: &Link, hook: HookId, step: &Step, took: Duration, usage: Usage) {
+    let failure = step.failure();
+    link.tally.note(Counted {
+        failure,
+        took,
+        memory_bytes: usage.memory_bytes,
+    });
+    let now = tokio::time::Instant::now();
+    let digest = link.generation.digest;
+    let plugin = &link.name;
+    match link.quarantine.note(digest, hook, Sign::of(failure), now) {
+        None => {}
+        Some(Turn::StoppedForHook) => {
+            metrics::quarantined(plugin, "hook");
+            tracing::warn!(%plugin, hook = hook.0, %digest, last = step.word(),
+                "a plugin is stopped for a hook: it broke too often in a row");
+        }
+        Some(Turn::StoppedForAll) => {
+            metrics::quarantined(plugin, "all");
+            tracing::error!(%plugin, hook = hook.0, %digest, last = step.word(),
+                "a plugin is stopped for all hooks: it broke too often on several");
+        }
+        Some(Turn::Released) => {
+            tracing::info!(%plugin, hook = hook.0, %digest, "a plugin that was stopped answers again");
+            sandbox.ring();
+        }
+    }
 }
 
 fn judge(result: Result<Outcome, Trouble>, progress: &mut Progress, event: &Event) -> Step {
@@ -125,6 +208,7 @@ async fn run_link(
         let answer = Answer {
             result: Err(Trouble::new(PluginFailure::Busy, message)),
             log: Vec::new(),
+            usage: Usage::default(),
         };
         return (answer, Duration::ZERO);
     };

@@ -17,13 +17,15 @@ pub struct SandboxConfig {
     pub limits: Limits,
     /// Calls at once, all plugins together.
     pub calls_max: usize,
-    /// Calls of one plugin at once: a plugin that loops must leave cores to the others.
-    pub calls_per_plugin_max: usize,
     /// How long a call may wait for its turn before it is `busy`.
     pub turn_wait: Duration,
     /// A file larger than this is refused unread.
     pub file_bytes_max: u64,
     pub folder_times: FolderTimes,
+    /// How often a plugin in quarantine is tried again.
+    pub probe_every: Duration,
+    /// Counts what guests execute, at a price in speed: for authors, not for deliveries.
+    pub count_instructions: bool,
 }
 
 /// How the folder is watched.
@@ -61,10 +63,11 @@ impl SandboxConfig {
             limits: Limits::default(),
             // More than cores, so that a few plugins that loop do not hold every turn.
             calls_max: cores.saturating_mul(2).clamp(4, 64),
-            calls_per_plugin_max: (cores / 2).max(1),
             turn_wait: Duration::from_secs(5),
             file_bytes_max: 32 << 20,
             folder_times: FolderTimes::default(),
+            probe_every: Duration::from_secs(60),
+            count_instructions: false,
         }
     }
 }

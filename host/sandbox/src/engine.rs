@@ -36,6 +36,7 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<Engine, SandboxError> {
     };
     let settings = |strategy| {
         let mut settings = features();
+        settings.consume_fuel(config.count_instructions);
         settings.cache(cache.clone());
         settings.allocation_strategy(strategy);
         settings

@@ -27,6 +27,15 @@ pub(crate) struct Listing {
     pub(crate) strays: Vec<Stray>,
 }
 
+/// The file of a plugin, and the settings beside it.
+pub(crate) fn component_path(folder: &Path, name: &PluginName) -> PathBuf {
+    folder.join(format!("{name}.wasm"))
+}
+
+pub(crate) fn settings_path(folder: &Path, name: &PluginName) -> PathBuf {
+    folder.join(format!("{name}.toml"))
+}
+
 /// A plugin's files, read once: what is compiled is what was hashed.
 #[derive(Debug)]
 pub(crate) struct Unit {
@@ -111,18 +120,22 @@ pub(crate) fn read(component: &Path, bytes_max: u64) -> Option<Unit> {
         Err(why) => Some(Err(why)),
     };
     let component = read_regular(component, bytes_max).transpose()?;
-    let digest = component
-        .as_ref()
-        .ok()
-        .map(|bytes| Digest(Sha256::digest(bytes).into()));
-    Some(Unit {
-        component,
-        digest,
-        sidecar,
-    })
+    Some(Unit::of(component, sidecar))
 }
 
 impl Unit {
+    pub(crate) fn of(
+        component: Result<Vec<u8>, String>,
+        sidecar: Option<Result<String, String>>,
+    ) -> Self {
+        let bytes = component.as_ref().ok();
+        Self {
+            digest: bytes.map(|bytes| Digest(Sha256::digest(bytes).into())),
+            component,
+            sidecar,
+        }
+    }
+
     pub(crate) fn likeness(&self) -> Likeness {
         Likeness {
             digest: self.digest,

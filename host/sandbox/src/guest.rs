@@ -28,6 +28,15 @@ pub(crate) struct Guest {
     log: GuestLog,
 }
 
+/// What a call took of the machine, beside its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The most that all its memories had together.
+    pub memory_bytes: usize,
+    /// What it executed, in the engine's units of about one instruction; none if nobody counts.
+    pub instructions: Option<u64>,
+}
+
 /// A limit that the guest ran into, as the cause of the trap that ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Exceeded {
@@ -71,10 +80,20 @@ impl Guest {
         };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.meter);
+        // Refused where instructions are not counted.
+        let _ = store.set_fuel(u64::MAX);
         store.set_hostcall_fuel(limits.output_bytes_max.saturating_add(OUTPUT_EXTRA_BYTES));
         store.set_max_component_handles(HANDLES_MAX);
         count_own_time(&mut store, limits);
         store
+    }
+
+    /// What the call in this store used so far.
+    pub(crate) fn usage(store: &Store<Self>) -> Usage {
+        Usage {
+            memory_bytes: store.data().meter.memory_bytes,
+            instructions: store.get_fuel().ok().map(|left| u64::MAX - left),
+        }
     }
 }
 

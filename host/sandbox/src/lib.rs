@@ -6,6 +6,8 @@
 //! | [`Sandbox`] | the registry of what can run now, and the port itself |
 //! | `reconcile`, `watch`, `folder` | make the registry equal to the folder, again and again |
 //! | `load`, `inspect`, `sidecar` | make a generation of a file, or say why not |
+//! | `put` | a plugin's file written or removed by the API, after it was tried |
+//! | `fit`, `quarantine`, `tally`, `metrics` | whether a hook's configuration fits, whether a plugin is stopped, what it did |
 //! | `chain`, `patch` | run one delivery's plugins in order and check what each made |
 //! | `call`, `guest`, `failure` | one call in a fresh instance, its limits, and how it ended |
 //! | `engine`, `linker`, `chance`, `guest_log` | wasmtime, and the little that a guest is granted |
@@ -30,6 +32,7 @@ mod config;
 mod engine;
 mod error;
 mod failure;
+mod fit;
 mod folder;
 mod guest;
 mod guest_log;
@@ -37,16 +40,24 @@ mod inspect;
 mod limits;
 mod linker;
 mod load;
+pub mod metrics;
 mod patch;
+mod put;
+mod quarantine;
 mod reconcile;
 mod registry;
 mod sandbox;
 mod sidecar;
 mod status;
+mod tally;
 mod watch;
 
 pub use config::{FolderTimes, SandboxConfig};
 pub use error::SandboxError;
+pub use guest::Usage;
 pub use limits::Limits;
-pub use sandbox::Sandbox;
-pub use status::{About, PluginStatus, Refusal, Stray};
+pub use put::{Part, PutError};
+pub use quarantine::Stopped;
+pub use sandbox::{Sandbox, Trial};
+pub use status::{About, PluginStatus, Refusal, Stray, UnfitHook};
+pub use tally::{Spread, Totals};

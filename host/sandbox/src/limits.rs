@@ -1,5 +1,6 @@
 //! What one call may use. Bounds without a setting stand here too, each with its reason.
 
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// The wall clock's deadline, in own times: who got less than a tenth of a core was unlucky, not
@@ -32,6 +33,8 @@ pub struct Limits {
     /// Of the payload that comes back.
     pub output_bytes_max: usize,
     pub log_bytes_max: usize,
+    /// Calls at one time: a plugin that loops must leave cores to the others.
+    pub calls_max: usize,
 }
 
 impl Default for Limits {
@@ -41,6 +44,7 @@ impl Default for Limits {
             memory_bytes_max: 64 << 20,
             output_bytes_max: 2 << 20,
             log_bytes_max: 16 << 10,
+            calls_max: available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)),
         }
     }
 }

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::thread;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 use whisperer_domain::event_type::EventPattern;
 use whisperer_domain::id::Digest;
-use whisperer_domain::plugin::PluginFailure;
+use whisperer_domain::plugin::{ConfigSchema, Misfit, PluginFailure};
 
 use crate::bindings::PluginPre;
 use crate::bindings::describer::DescriberPre;
 use crate::bindings::describer::exports::whisperer::plugin::describe::Description;
 use crate::call::introduce;
+use crate::fit::Fit;
 use crate::folder::Unit;
 use crate::guest::Guest;
 use crate::inspect::{check_preamble, shape};
@@ -23,6 +24,9 @@ use crate::sidecar::Sidecar;
 use crate::status::About;
 
 const PATTERNS_MAX: usize = 64;
+/// The lowest priority there is.
+#[cfg(target_os = "linux")]
+const COMPILER_NICENESS: i32 = 19;
 
 /// Compiled and linked, for as many instances as there are calls.
 pub(crate) struct Code {
@@ -41,12 +45,23 @@ pub(crate) enum NotLoaded {
 }
 
 pub(crate) struct Loader {
-    pub(crate) engine: Engine,
-    pub(crate) linker: Arc<Linker<Guest>>,
-    pub(crate) limits: Limits,
+    engine: Engine,
+    linker: Arc<Linker<Guest>>,
+    limits: Limits,
+    /// One at a time: compiling must not take the cores that deliveries run on.
+    compiling: Mutex<()>,
 }
 
 impl Loader {
+    pub(crate) fn new(engine: Engine, linker: Linker<Guest>, limits: Limits) -> Self {
+        Self {
+            engine,
+            linker: Arc::new(linker),
+            limits,
+            compiling: Mutex::new(()),
+        }
+    }
+
     /// `running` is what runs under this name now: its code is used again if only the settings
     /// beside it changed.
     ///
@@ -60,11 +75,11 @@ impl Loader {
         unit: Unit,
         running: Option<&Generation>,
     ) -> Result<Generation, NotLoaded> {
-        let sidecar = match unit.sidecar {
+        let beside = |why| NotLoaded::Refused(format!("the TOML file beside it: {why}"));
+        let settings = unit.sidecar.transpose().map_err(beside)?;
+        let sidecar = match &settings {
             None => Sidecar::default(),
-            Some(text) => text
-                .and_then(|text| Sidecar::parse(&text))
-                .map_err(|why| NotLoaded::Refused(format!("the TOML file beside it: {why}")))?,
+            Some(text) => Sidecar::parse(text).map_err(beside)?,
         };
         let limits = sidecar.limits(self.limits);
         let bytes = unit.component.map_err(NotLoaded::Refused)?;
@@ -86,6 +101,13 @@ impl Loader {
             }
         })?;
         let (about, declared) = told(introduced).map_err(NotLoaded::Refused)?;
+        let fit = Fit::to(schema(&about).map_err(NotLoaded::Refused)?);
+        if let Some(config) = &sidecar.config {
+            let misfits = fit.misfits(config);
+            if !misfits.is_empty() {
+                return Err(beside(format!("config: {}", listed(&misfits))));
+            }
+        }
         Ok(Generation {
             number: running.map_or(0, |running| running.number) + 1,
             digest,
@@ -94,6 +116,8 @@ impl Loader {
             enabled: !sidecar.disabled,
             patterns: sidecar.events.unwrap_or(declared),
             config: sidecar.config.unwrap_or_else(|| "{}".to_owned()),
+            fit,
+            settings,
             limits,
         })
     }
@@ -101,9 +125,11 @@ impl Loader {
     /// On a thread of its own and not on the runtime's: a process that is told to end would wait
     /// for those, and a large component takes seconds.
     async fn compile(&self, bytes: Vec<u8>, limits: Limits) -> Result<Code, NotLoaded> {
+        let _alone = self.compiling.lock().await;
         let (answer, compiled) = oneshot::channel();
         let (engine, linker) = (self.engine.clone(), Arc::clone(&self.linker));
         let work = move || {
+            step_back();
             // Nobody waits any more: the sandbox is ending.
             let _ = answer.send(compile(&engine, &linker, &bytes, &limits));
         };
@@ -115,6 +141,15 @@ impl Loader {
             Ok(code) => code.map_err(NotLoaded::Refused),
             Err(_) => Err(NotLoaded::Refused("the compiler crashed on it".to_owned())),
         }
+    }
+}
+
+/// A large component compiles for many seconds: what runs deliveries goes before it.
+fn step_back() {
+    // Of this thread alone: Linux knows the niceness of threads.
+    #[cfg(target_os = "linux")]
+    if let Err(why) = rustix::process::setpriority_process(None, COMPILER_NICENESS) {
+        tracing::debug!(reason = %why, "plugins are compiled at full priority");
     }
 }
 
@@ -140,6 +175,19 @@ fn compile(
         describer,
         imports: shape.imports,
     })
+}
+
+fn schema(about: &About) -> Result<Option<ConfigSchema>, String> {
+    let parsed = about.config_schema.as_deref().map(ConfigSchema::parse);
+    parsed
+        .transpose()
+        .map_err(|why| format!("the schema it gives for its configuration: {why}"))
+}
+
+/// In one line.
+pub(crate) fn listed(misfits: &[Misfit]) -> String {
+    let all: Vec<String> = misfits.iter().map(ToString::to_string).collect();
+    all.join("; ")
 }
 
 fn told(description: Option<Description>) -> Result<(About, Vec<EventPattern>), String> {

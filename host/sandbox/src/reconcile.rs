@@ -18,6 +18,7 @@ use whisperer_domain::port::{Catalog, CatalogError};
 use crate::config::SandboxConfig;
 use crate::folder::{self, Likeness, Listing, Unit};
 use crate::load::{Loader, NotLoaded};
+use crate::metrics;
 use crate::registry::{Generation, Member, Registry};
 use crate::sandbox::Sandbox;
 use crate::status::Refusal;
@@ -25,7 +26,7 @@ use crate::watch::Watch;
 
 pub(crate) struct Reconciler {
     config: SandboxConfig,
-    loader: Loader,
+    loader: Arc<Loader>,
     catalog: Arc<dyn Catalog>,
     sandbox: Arc<Sandbox>,
     /// What was last loaded or refused under each name.
@@ -40,7 +41,7 @@ pub(crate) struct Reconciler {
 impl Reconciler {
     pub(crate) fn new(
         config: SandboxConfig,
-        loader: Loader,
+        loader: Arc<Loader>,
         catalog: Arc<dyn Catalog>,
         sandbox: Arc<Sandbox>,
     ) -> Self {
@@ -178,16 +179,8 @@ impl Reconciler {
     }
 
     async fn load(&self, name: &PluginName, unit: Unit) -> Result<Generation, NotLoaded> {
-        let running = self.running(name);
+        let running = self.sandbox.generation(name);
         self.loader.load(unit, running.as_deref()).await
-    }
-
-    fn running(&self, name: &PluginName) -> Option<Arc<Generation>> {
-        let registry = self.sandbox.registry.load();
-        registry
-            .members
-            .get(name)
-            .and_then(|member| member.generation.clone())
     }
 
     /// False if the membership could not be written: the next pass loads it again.
@@ -197,7 +190,7 @@ impl Reconciler {
             enabled: generation.enabled,
             patterns: generation.patterns.clone(),
             digest: Some(generation.digest),
-            config_schema: None,
+            config_schema: generation.fit.schema().map(|it| Arc::clone(it.text())),
         };
         if !self.remember(&membership).await {
             return false;
@@ -209,12 +202,12 @@ impl Reconciler {
             version = %generation.about.version,
             "a plugin is live"
         );
+        metrics::generation(name).set(generation.number as f64);
+        metrics::refused(name).set(0.0);
         let generation = Arc::new(generation);
         self.change(|registry| {
-            let member = self.member(registry, &membership);
-            member.membership = membership.clone();
-            member.generation = Some(Arc::clone(&generation));
-            member.refusal = None;
+            self.member(registry, &membership)
+                .install(membership.clone(), Arc::clone(&generation));
         });
         self.sandbox.ring();
         true
@@ -243,6 +236,7 @@ impl Reconciler {
             return false;
         }
         tracing::warn!(plugin = %name, reason = %refusal.reason, "a plugin's file is refused");
+        metrics::refused(name).set(1.0);
         self.change(|registry| {
             self.member(registry, &membership).refusal = Some(refusal.clone());
         });
@@ -252,6 +246,7 @@ impl Reconciler {
     }
 
     fn clear_refusal(&self, name: &PluginName) {
+        metrics::refused(name).set(0.0);
         self.change(|registry| {
             if let Some(member) = registry.members.get_mut(name) {
                 member.refusal = None;
@@ -261,8 +256,7 @@ impl Reconciler {
     }
 
     fn member<'a>(&self, registry: &'a mut Registry, membership: &Membership) -> &'a mut Member {
-        let calls_max = self.config.calls_per_plugin_max;
-        let new = || Member::remembered(membership.clone(), calls_max);
+        let new = || Member::remembered(membership.clone(), &self.config);
         registry
             .members
             .entry(membership.name.clone())
@@ -289,6 +283,8 @@ impl Reconciler {
                 }
             }
             tracing::info!(plugin = %name, "a plugin was removed");
+            metrics::generation(name).set(0.0);
+            metrics::refused(name).set(0.0);
             self.change(|registry| {
                 registry.members.remove(name);
             });

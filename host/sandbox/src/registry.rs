@@ -10,9 +10,13 @@ use whisperer_domain::hook::{ChainLink, PluginChoice};
 use whisperer_domain::id::Digest;
 use whisperer_domain::plugin::{Membership, PluginName};
 
+use crate::config::SandboxConfig;
+use crate::fit::Fit;
 use crate::limits::Limits;
 use crate::load::Code;
-use crate::status::{About, PluginStatus, Refusal, Stray};
+use crate::quarantine::Quarantine;
+use crate::status::{About, Refusal, Stray};
+use crate::tally::Tally;
 
 #[derive(Clone, Default)]
 pub(crate) struct Registry {
@@ -27,8 +31,27 @@ pub(crate) struct Member {
     pub(crate) generation: Option<Arc<Generation>>,
     /// Why the newest file does not run.
     pub(crate) refusal: Option<Refusal>,
-    /// Over all generations: a swap must not double what a plugin may take.
-    pub(crate) turns: Arc<Semaphore>,
+    /// These are over all generations: a swap must not double what a plugin may take, nor lose
+    /// what is known of it.
+    pub(crate) turns: Turns,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) quarantine: Arc<Quarantine>,
+}
+
+/// How many calls of one plugin may run.
+#[derive(Clone)]
+pub(crate) struct Turns {
+    calls_max: usize,
+    permits: Arc<Semaphore>,
+}
+
+impl Turns {
+    fn new(calls_max: usize) -> Self {
+        Self {
+            calls_max,
+            permits: Arc::new(Semaphore::new(calls_max)),
+        }
+    }
 }
 
 /// One load of a plugin's file, with the settings beside it.
@@ -41,6 +64,9 @@ pub(crate) struct Generation {
     pub(crate) patterns: Vec<EventPattern>,
     /// JSON text for hooks that give no configuration.
     pub(crate) config: String,
+    pub(crate) fit: Fit,
+    /// The text of the TOML file beside it.
+    pub(crate) settings: Option<String>,
     pub(crate) limits: Limits,
 }
 
@@ -49,6 +75,8 @@ pub(crate) struct Link {
     pub(crate) name: PluginName,
     pub(crate) generation: Arc<Generation>,
     pub(crate) turns: Arc<Semaphore>,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) config: String,
 }
 
@@ -79,21 +107,30 @@ impl Registry {
                 .collect(),
         }
     }
-
-    pub(crate) fn statuses(&self) -> Vec<PluginStatus> {
-        self.members.values().map(Member::status).collect()
-    }
 }
 
 impl Member {
     /// Of a plugin that was known before this process; nothing of it is loaded yet.
-    pub(crate) fn remembered(membership: Membership, calls_max: usize) -> Self {
+    pub(crate) fn remembered(membership: Membership, config: &SandboxConfig) -> Self {
         Self {
+            tally: Arc::new(Tally::of(&membership.name)),
             membership,
             generation: None,
             refusal: None,
-            turns: Arc::new(Semaphore::new(calls_max)),
+            turns: Turns::new(config.limits.calls_max),
+            quarantine: Arc::new(Quarantine::new(config.probe_every)),
         }
+    }
+
+    /// Makes this generation the one that runs.
+    pub(crate) fn install(&mut self, membership: Membership, generation: Arc<Generation>) {
+        let calls_max = generation.limits.calls_max;
+        if calls_max != self.turns.calls_max {
+            self.turns = Turns::new(calls_max);
+        }
+        self.membership = membership;
+        self.generation = Some(generation);
+        self.refusal = None;
     }
 
     fn applies_to(&self, event_type: &EventType) -> bool {
@@ -109,35 +146,29 @@ impl Member {
         let Some(generation) = &self.generation else {
             return Err(Waiting::PluginNotReady(name.clone()));
         };
-        // An empty object says no more than nothing does: the operator's default applies.
-        let given = asked.map(|link| link.config.expose().trim());
-        let config = match given {
-            None | Some("" | "null" | "{}") => generation.config.clone(),
-            Some(text) => text.to_owned(),
-        };
+        let config = generation.config_for(asked);
+        if !generation.fit.fits(config) {
+            return Err(Waiting::PluginConfigUnfit(name.clone()));
+        }
         Ok(Link {
             name: name.clone(),
             generation: Arc::clone(generation),
-            turns: Arc::clone(&self.turns),
-            config,
+            turns: Arc::clone(&self.turns.permits),
+            tally: Arc::clone(&self.tally),
+            quarantine: Arc::clone(&self.quarantine),
+            config: config.to_owned(),
         })
     }
+}
 
-    fn status(&self) -> PluginStatus {
-        let generation = self.generation.as_deref();
-        let about = generation.map(|generation| generation.about.clone());
-        PluginStatus {
-            name: self.membership.name.clone(),
-            enabled: self.membership.enabled,
-            patterns: self.membership.patterns.clone(),
-            digest: generation.map(|generation| generation.digest),
-            generation: generation.map_or(0, |generation| generation.number),
-            limits: generation.map(|generation| generation.limits),
-            imports: generation
-                .map(|it| it.code.imports.clone())
-                .unwrap_or_default(),
-            about: about.unwrap_or_default(),
-            refusal: self.refusal.clone(),
+impl Generation {
+    /// The configuration that a hook's link runs with.
+    pub(crate) fn config_for<'a>(&'a self, asked: Option<&'a ChainLink>) -> &'a str {
+        // An empty object says no more than nothing does: the operator's default applies.
+        let given = asked.map(|link| link.config.expose().trim());
+        match given {
+            None | Some("" | "null" | "{}") => &self.config,
+            Some(text) => text,
         }
     }
 }

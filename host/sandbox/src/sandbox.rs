@@ -1,5 +1,6 @@
 //! The sandbox as others see it: started once, asked for transforms and for how things stand.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,16 +8,18 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use whisperer_domain::plugin::PluginName;
 use whisperer_domain::port::{Bell, BoxFuture, Catalog, Transform, TransformJob, Transformed};
 
-use crate::chain;
+use crate::chain::{self, Purpose};
 use crate::config::SandboxConfig;
 use crate::engine;
 use crate::error::SandboxError;
+use crate::guest::Usage;
 use crate::linker::linker;
 use crate::load::Loader;
 use crate::reconcile::Reconciler;
-use crate::registry::{Member, Registry};
+use crate::registry::{Generation, Member, Registry};
 use crate::status::{PluginStatus, Stray};
 
 pub struct Sandbox {
@@ -24,8 +27,22 @@ pub struct Sandbox {
     /// Calls of all plugins together.
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) turn_wait: Duration,
+    pub(crate) loader: Arc<Loader>,
+    pub(crate) folder: PathBuf,
+    pub(crate) file_bytes_max: u64,
+    catalog: Arc<dyn Catalog>,
     bells: Mutex<Vec<Bell>>,
     reconciled: watch::Sender<bool>,
+    /// Counts the changes of the registry.
+    pub(crate) changes: watch::Sender<u64>,
+}
+
+/// What a dry run came to.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    pub transformed: Transformed,
+    /// One for each of `transformed.runs`.
+    pub usages: Vec<Usage>,
 }
 
 impl Sandbox {
@@ -47,18 +64,20 @@ impl Sandbox {
         std::fs::create_dir_all(&config.folder).map_err(unusable)?;
         std::fs::read_dir(&config.folder).map_err(unusable)?;
         let engine = engine::build(&config)?;
-        let loader = Loader {
-            linker: Arc::new(linker(&engine)?),
-            engine,
-            limits: config.limits,
-        };
-        engine::start_ticking(&loader.engine)?;
+        engine::start_ticking(&engine)?;
+        let linker = linker(&engine)?;
+        let loader = Arc::new(Loader::new(engine, linker, config.limits));
         let sandbox = Arc::new(Self {
             registry: ArcSwap::from_pointee(remembered(&*catalog, &config)),
             turns: Arc::new(Semaphore::new(config.calls_max)),
             turn_wait: config.turn_wait,
+            loader: Arc::clone(&loader),
+            folder: config.folder.clone(),
+            file_bytes_max: config.file_bytes_max,
+            catalog: Arc::clone(&catalog),
             bells: Mutex::new(Vec::new()),
             reconciled: watch::Sender::new(false),
+            changes: watch::Sender::new(0),
         });
         let reconciler = Reconciler::new(config, loader, catalog, Arc::clone(&sandbox));
         tasks.spawn(async move {
@@ -76,7 +95,49 @@ impl Sandbox {
     /// Every member of the folder, in name order.
     #[must_use]
     pub fn plugins(&self) -> Vec<PluginStatus> {
-        self.registry.load().statuses()
+        let catalog = self.catalog.snapshot();
+        let registry = self.registry.load();
+        let members = registry.members.values();
+        members
+            .map(|member| PluginStatus::of(member, &catalog))
+            .collect()
+    }
+
+    /// One member of the folder.
+    #[must_use]
+    pub fn plugin(&self, name: &PluginName) -> Option<PluginStatus> {
+        let registry = self.registry.load();
+        let member = registry.members.get(name)?;
+        Some(PluginStatus::of(member, &self.catalog.snapshot()))
+    }
+
+    /// A dry run: within the same limits as a delivery's, but it counts nowhere, and what is in
+    /// quarantine runs too.
+    ///
+    /// # Cancel safety
+    /// As that of [`Transform::run`].
+    pub async fn try_out(&self, job: &TransformJob) -> Trial {
+        self.reconciled().await;
+        let ran = chain::run(self, job, Purpose::Try).await;
+        Trial {
+            transformed: ran.transformed,
+            usages: ran.usages,
+        }
+    }
+
+    /// Lets a plugin run again that was stopped because it kept breaking. False if there is no
+    /// such plugin, or nothing was stopped.
+    pub fn release(&self, name: &PluginName) -> bool {
+        let registry = self.registry.load();
+        let released = registry
+            .members
+            .get(name)
+            .is_some_and(|member| member.quarantine.release());
+        if released {
+            tracing::info!(plugin = %name, "a plugin is released from quarantine by hand");
+            self.ring();
+        }
+        released
     }
 
     /// What lies in the folder and belongs to no plugin.
@@ -85,12 +146,19 @@ impl Sandbox {
         self.registry.load().strays.clone()
     }
 
+    /// What runs under a name.
+    pub(crate) fn generation(&self, name: &PluginName) -> Option<Arc<Generation>> {
+        let registry = self.registry.load();
+        registry.members.get(name)?.generation.clone()
+    }
+
     pub(crate) fn mark_reconciled(&self) {
         self.reconciled
             .send_if_modified(|done| !std::mem::replace(done, true));
     }
 
     pub(crate) fn ring(&self) {
+        self.changes.send_modify(|count| *count += 1);
         // Copied out: a bell may ask for anything but this lock.
         let bells = self
             .bells
@@ -108,7 +176,7 @@ fn remembered(catalog: &dyn Catalog, config: &SandboxConfig) -> Registry {
     let member = |membership: &Arc<_>| {
         Member::remembered(
             whisperer_domain::plugin::Membership::clone(membership),
-            config.calls_per_plugin_max,
+            config,
         )
     };
     Registry {
@@ -126,7 +194,7 @@ impl Transform for Sandbox {
         Box::pin(async move {
             // Before the folder was read, nobody knows which chain applies.
             self.reconciled().await;
-            chain::run(self, &job).await
+            chain::run(self, &job, Purpose::Deliver).await.transformed
         })
     }
 

@@ -14,6 +14,7 @@ pub(crate) const SIDECAR_BYTES_MAX: u64 = 64 << 10;
 const TIME_MS_MAX: u64 = 10_000;
 const OUTPUT_KIB_MAX: usize = 16 << 10;
 const LOG_KIB_MAX: usize = 1 << 10;
+const CONCURRENCY_MAX: usize = 1_024;
 
 /// What the file says; everything in it is optional.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,6 +44,7 @@ struct LimitsText {
     memory_mib: Option<usize>,
     output_kib: Option<usize>,
     log_kib: Option<usize>,
+    concurrency: Option<usize>,
 }
 
 impl Sidecar {
@@ -60,6 +62,7 @@ impl Sidecar {
         in_range("memory_mib", limits.memory_mib, MEMORY_BYTES_CEILING >> 20)?;
         in_range("output_kib", limits.output_kib, OUTPUT_KIB_MAX)?;
         in_range("log_kib", limits.log_kib, LOG_KIB_MAX)?;
+        in_range("concurrency", limits.concurrency, CONCURRENCY_MAX)?;
         Ok(Self {
             disabled: text.enabled == Some(false),
             events: events.transpose()?,
@@ -81,6 +84,7 @@ impl Sidecar {
                 .output_kib
                 .map_or(default.output_bytes_max, |kib| kib << 10),
             log_bytes_max: said.log_kib.map_or(default.log_bytes_max, |kib| kib << 10),
+            calls_max: said.concurrency.unwrap_or(default.calls_max),
         }
     }
 }
@@ -129,7 +133,8 @@ mod tests {
     fn everything_can_be_said() {
         let sidecar = Sidecar::parse(
             "enabled = false\nevents = [\"package.*\"]\n[config]\npaths = [\"a\"]\nd = 2026-01-02\n\
-             [limits]\ntime_ms = 250\nmemory_mib = 8\noutput_kib = 64\nlog_kib = 1",
+             [limits]\ntime_ms = 250\nmemory_mib = 8\noutput_kib = 64\nlog_kib = 1\n\
+             concurrency = 3",
         )
         .unwrap();
         assert!(sidecar.disabled);
@@ -146,6 +151,7 @@ mod tests {
             memory_bytes_max: 8 << 20,
             output_bytes_max: 64 << 10,
             log_bytes_max: 1 << 10,
+            calls_max: 3,
         };
         assert_eq!(limits, expected);
         assert_eq!(
@@ -161,6 +167,7 @@ mod tests {
             ("[limits]\ntime = 5", "time"),
             ("[limits]\ntime_ms = 0", "limits.time_ms"),
             ("[limits]\nmemory_mib = 4096", "limits.memory_mib"),
+            ("[limits]\nconcurrency = 0", "limits.concurrency"),
             ("events = [\"a..b\"]", "events"),
             ("enabled = ", "line 1"),
         ];

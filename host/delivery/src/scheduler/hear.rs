@@ -273,7 +273,10 @@ impl Scheduler {
 fn deferral(verdict: &Verdict) -> Option<Cause> {
     match verdict {
         Verdict::Defer { waiting_for, .. } => match waiting_for {
-            Waiting::PluginMissing(_) | Waiting::PluginNotReady(_) => Some(Cause::Plugins),
+            Waiting::PluginMissing(_)
+            | Waiting::PluginNotReady(_)
+            | Waiting::PluginQuarantined(_)
+            | Waiting::PluginConfigUnfit(_) => Some(Cause::Plugins),
             Waiting::SecretUnreadable => Some(Cause::Secrets),
         },
         Verdict::Delivered

@@ -109,7 +109,7 @@ async fn who_gets_no_turn_in_time_is_busy_and_not_to_blame() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("hostile.wasm"), guest("hostile")).unwrap();
     let mut config = config(&folder);
-    config.calls_per_plugin_max = 1;
+    config.limits.calls_max = 1;
     config.turn_wait = Duration::from_millis(10);
     let bench = Bench::start(folder, config, Default::default()).await;
     let (first, second) = tokio::join!(bench.act("loop"), bench.act("loop"));

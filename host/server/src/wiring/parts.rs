@@ -137,7 +137,7 @@ fn sandbox_config(config: &Config) -> SandboxConfig {
     sandbox.limits.own_time = Duration::from_millis(config.plugin_timeout_ms);
     sandbox.limits.memory_bytes_max = config.plugin_memory_bytes;
     if config.plugin_concurrency > 0 {
-        sandbox.calls_per_plugin_max = config.plugin_concurrency;
+        sandbox.limits.calls_max = config.plugin_concurrency;
     }
     sandbox
 }

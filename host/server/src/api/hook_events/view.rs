@@ -228,6 +228,12 @@ fn waiting(waiting: &Waiting) -> String {
     match waiting {
         Waiting::PluginMissing(name) => format!("plugin {name}, which is not in the folder"),
         Waiting::PluginNotReady(name) => format!("plugin {name}, which does not run yet"),
+        Waiting::PluginQuarantined(name) => {
+            format!("plugin {name}, which is stopped because it kept breaking")
+        }
+        Waiting::PluginConfigUnfit(name) => {
+            format!("a configuration that plugin {name} takes: see /plugins/{name}/")
+        }
         Waiting::SecretUnreadable => "the hook's secrets, which cannot be read".to_owned(),
     }
 }

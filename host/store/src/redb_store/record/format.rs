@@ -72,8 +72,13 @@ fn delivery_states_keep_their_bytes() {
         Waiting::PluginMissing(plugin()),
         Waiting::PluginNotReady(plugin()),
         Waiting::SecretUnreadable,
+        Waiting::PluginQuarantined(plugin()),
+        Waiting::PluginConfigUnfit(plugin()),
     ];
-    assert_eq!(all(&waiting), ["000170", "010170", "02"]);
+    assert_eq!(
+        all(&waiting),
+        ["000170", "010170", "02", "030170", "040170"]
+    );
 }
 
 #[test]
