@@ -3,25 +3,30 @@
 //! Every other byte of the payload stays as it was posted. A path that leads nowhere is no error,
 //! because events of one type need not all have every member.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use whisperer_sdk::json::{Edit, rewrite};
 use whisperer_sdk::{Event, Failure, Outcome, Patch, Path, Target};
 
 /// The most paths of one configuration: each is looked for in every payload.
 const PATHS_MAX: usize = 256;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Where the values are.
+    #[schemars(length(max = 256))]
     pub paths: Vec<Path>,
     #[serde(default)]
     pub mode: Mode,
     /// What a masked value is replaced by.
     #[serde(default = "mask_default")]
+    #[schemars(length(max = 256))]
     pub mask: String,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// `mask` replaces the value, `drop` removes it with its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     #[default]
@@ -66,7 +71,6 @@ pub fn redact(event: Event, _target: Target, config: Config) -> Result<Outcome, 
 whisperer_sdk::plugin! {
     transform: redact,
     summary: "Masks or drops the values at the configured paths",
-    config_schema: include_str!("../config.schema.json"),
     config_example: r#"{"paths": ["customer.email", "items[*].price"], "mode": "mask"}"#,
 }
 

@@ -2,13 +2,18 @@
 //! component of it.
 //!
 //! ```
+//! use schemars::JsonSchema;
 //! use serde::Deserialize;
 //! use whisperer_sdk::{Event, Failure, Outcome, Patch, Target};
 //!
-//! #[derive(Deserialize)]
+//! #[derive(Deserialize, JsonSchema)]
 //! #[serde(deny_unknown_fields)]
 //! struct Config {
+//!     /// Who it is for.
 //!     tenant: String,
+//!     /// Never shown again once it is set.
+//!     #[schemars(extend("writeOnly" = true))]
+//!     token: Option<String>,
 //! }
 //!
 //! /// Says whose event it is.
@@ -25,7 +30,7 @@
 //!     events: ["package.*"],
 //! }
 //! # fn main() {
-//! # let config = Config { tenant: "acme".to_owned() };
+//! # let config = Config { tenant: "acme".to_owned(), token: None };
 //! # let outcome = stamp(Event::sample("package.created", b"{}"), Target::sample(), config);
 //! # assert!(matches!(outcome, Ok(Outcome::Modified(_))));
 //! # }
@@ -46,6 +51,7 @@ mod wire;
 
 pub use log::{debug, error, info, warn};
 pub use path::{Path, PathError};
+pub use plugin::config_schema;
 pub use wire::bindings::whisperer::plugin::types::{
     Event, Failure, Header, Outcome, Patch, Reason, Target,
 };

@@ -6,6 +6,9 @@
 
 use std::fmt;
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 /// The most steps that a path may have.
@@ -26,6 +29,25 @@ pub(crate) enum Step {
     Elements,
     /// `*`: every member of an object, every element of a list
     All,
+}
+
+impl JsonSchema for Path {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Path".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 512,
+            "description": "customer.email, items[*].price, lines[0], *.secret, [\"odd.name\"]",
+        })
+    }
 }
 
 /// Why a text is no path.

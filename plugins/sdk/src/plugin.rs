@@ -3,6 +3,7 @@
 //! The export exists in WebAssembly only: natively a plugin is a library like any other, so that
 //! `cargo test` needs no WebAssembly at all.
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::wire::bindings::exports::whisperer::plugin::describe::Description;
@@ -14,7 +15,6 @@ pub struct Told {
     pub version: &'static str,
     pub summary: &'static str,
     pub events: &'static [&'static str],
-    pub config_schema: Option<&'static str>,
     pub config_example: Option<&'static str>,
 }
 
@@ -33,28 +33,40 @@ pub fn transform<C: DeserializeOwned>(
     function(event, target, config)
 }
 
-#[must_use]
-pub fn describe(told: &Told) -> Description {
+/// The schema is that of the function's configuration type: it cannot say something else than
+/// what is read.
+pub fn describe<C: JsonSchema>(
+    told: &Told,
+    _: fn(Event, Target, C) -> Result<Outcome, Failure>,
+) -> Description {
     Description {
         version: told.version.to_owned(),
         summary: told.summary.to_owned(),
         events: told.events.iter().map(|&name| name.to_owned()).collect(),
-        config_schema: told.config_schema.map(str::to_owned),
+        config_schema: Some(config_schema::<C>()),
         config_example: told.config_example.map(str::to_owned),
         attributes: Vec::new(),
     }
 }
 
+/// The JSON Schema (2020-12) of a configuration type, as text.
+#[must_use]
+pub fn config_schema<C: JsonSchema>() -> String {
+    schemars::schema_for!(C).to_value().to_string()
+}
+
 /// Makes the crate a plugin. `transform` names a function
-/// `fn(Event, Target, Config) -> Result<Outcome, Failure>` whose `Config` is anything that can
-/// be deserialised from the hook's JSON; the rest is optional, in this order:
+/// `fn(Event, Target, Config) -> Result<Outcome, Failure>` whose `Config` derives
+/// [`Deserialize`](serde::Deserialize) and [`JsonSchema`](schemars::JsonSchema): it is read from
+/// the hook's JSON, and hooks whose JSON does not fit are refused when they are written. A member
+/// with `#[schemars(extend("writeOnly" = true))]` is a secret, which no one is shown again. The
+/// rest is optional, in this order:
 ///
 /// ```text
 /// whisperer_sdk::plugin! {
 ///     transform: redact,
 ///     summary: "Masks what must not leave",
 ///     events: ["package.*"],
-///     config_schema: include_str!("config.schema.json"),
 ///     config_example: r#"{"paths": ["customer.email"]}"#,
 /// }
 /// ```
@@ -66,7 +78,6 @@ macro_rules! plugin {
         transform: $($transform:ident)::+
         $(, summary: $summary:expr)?
         $(, events: [$($event:expr),* $(,)?])?
-        $(, config_schema: $schema:expr)?
         $(, config_example: $example:expr)?
         $(,)?
     ) => {
@@ -93,14 +104,12 @@ macro_rules! plugin {
                         version: env!("CARGO_PKG_VERSION"),
                         summary: "",
                         events: &[],
-                        config_schema: None,
                         config_example: None,
                     };
                     $(let told = $crate::Told { summary: $summary, ..told };)?
                     $(let told = $crate::Told { events: &[$($event),*], ..told };)?
-                    $(let told = $crate::Told { config_schema: Some($schema), ..told };)?
                     $(let told = $crate::Told { config_example: Some($example), ..told };)?
-                    $crate::describe(&told)
+                    $crate::describe(&told, super::$($transform)::+)
                 }
             }
 
@@ -111,15 +120,20 @@ macro_rules! plugin {
 
 #[cfg(test)]
 mod tests {
+    use schemars::JsonSchema;
     use serde::Deserialize;
+    use serde_json::{Value, json};
 
-    use super::transform;
+    use super::{config_schema, transform};
     use crate::{Event, Failure, Outcome, Target};
 
-    #[derive(Deserialize)]
+    #[derive(Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Config {
         word: String,
+        #[schemars(extend("writeOnly" = true))]
+        #[expect(dead_code, reason = "only its schema is looked at")]
+        token: Option<String>,
     }
 
     fn discard(_: Event, _: Target, config: Config) -> Result<Outcome, Failure> {
@@ -135,6 +149,21 @@ mod tests {
     fn the_configuration_is_typed() {
         let outcome = run(r#"{"word": "no"}"#);
         assert!(matches!(outcome, Ok(Outcome::Discard(reason)) if reason.message == "no"));
+    }
+
+    #[test]
+    fn the_schema_is_that_of_the_type() {
+        let schema: Value = serde_json::from_str(&config_schema::<Config>()).unwrap();
+        assert_eq!(schema["required"], json!(["word"]));
+        assert_eq!(schema["additionalProperties"], json!(false));
+        assert_eq!(schema["properties"]["token"]["writeOnly"], json!(true));
+        assert_eq!(
+            config_schema::<Value>(),
+            json!({
+                "$schema": schema["$schema"], "title": "AnyValue",
+            })
+            .to_string()
+        );
     }
 
     #[test]

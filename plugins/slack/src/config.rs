@@ -1,5 +1,8 @@
 //! What a hook says about its messages, read strictly: a wrong field is named, never ignored.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use whisperer_sdk::Path;
@@ -7,17 +10,23 @@ use whisperer_sdk::Path;
 /// Slack shows ten fields a section and fifty blocks a message; nobody reads more than this.
 const FIELDS_MAX: usize = 40;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// None: the event's type.
+    /// The text: {path} for values of the payload, {@type} and {@id} for the event's own, {{ and }} for
+    /// braces. By default the event's type.
     #[serde(default)]
+    #[schemars(with = "Option<String>", length(max = 3000))]
     pub template: Option<Template>,
-    /// Old webhooks of Slack obey these two; those of apps ignore them.
+    /// Old webhooks of Slack obey this; those of apps ignore it.
     #[serde(default)]
+    #[schemars(length(max = 80))]
     pub channel: Option<String>,
+    /// As `channel`.
     #[serde(default)]
+    #[schemars(length(max = 80))]
     pub username: Option<String>,
+    /// Labels with the paths to their values.
     #[serde(default)]
     pub fields: Fields,
 }
@@ -76,6 +85,24 @@ impl TryFrom<String> for Template {
 #[derive(Debug, Default, Deserialize)]
 #[serde(try_from = "Map<String, Value>")]
 pub struct Fields(pub(crate) Vec<(String, Path)>);
+
+impl JsonSchema for Fields {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Fields".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "maxProperties": FIELDS_MAX,
+            "additionalProperties": generator.subschema_for::<Path>(),
+        })
+    }
+}
 
 impl TryFrom<Map<String, Value>> for Fields {
     type Error = String;

@@ -29,6 +29,5 @@ pub fn slack(event: Event, _target: Target, config: Config) -> Result<Outcome, F
 whisperer_sdk::plugin! {
     transform: slack,
     summary: "Turns an event into a message for an incoming webhook of Slack",
-    config_schema: include_str!("../config.schema.json"),
     config_example: r#"{"template": "Package *{number}* is on its way", "fields": {"To": "customer.name"}}"#,
 }

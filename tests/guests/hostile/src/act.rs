@@ -5,10 +5,11 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use whisperer_sdk::{Event, Failure, Outcome, Patch, Target};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Config {
     act: String,
 }
