@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use config_schema::{ConfigSchema, Misfit, SCHEMA_BYTES_MAX};
+pub use config_schema::{ConfigSchema, Misfit, SCHEMA_BYTES_MAX, secret_places};
 
 use crate::event_type::EventPattern;
 use crate::id::Digest;

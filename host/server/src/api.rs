@@ -12,6 +12,7 @@ mod health;
 mod hook_events;
 mod hooks;
 mod list;
+mod metrics;
 mod moment;
 mod plugins;
 mod problem;
@@ -33,8 +34,12 @@ use whisperer_domain::port::{Catalog, Clock, Ledger};
 use crate::readiness::Readiness;
 
 pub(crate) use auth::token_hash;
-pub use plugins::{PluginList, PluginView};
+pub(crate) use hook_events::waiting_words;
+pub(crate) use metrics::Peer;
+pub use plugins::Plugins;
 pub(crate) use tokens::fresh_token;
+
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// What the API stands on.
 pub struct Ports {
@@ -43,7 +48,9 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Refuses at once what would never be sent.
     pub policy: Arc<AddressPolicy>,
-    pub plugins: PluginList,
+    pub plugins: Arc<dyn Plugins>,
+    /// What `/metrics` says.
+    pub metrics: MetricsText,
     pub readiness: Arc<Readiness>,
 }
 
@@ -71,7 +78,8 @@ pub struct Api {
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     policy: Arc<AddressPolicy>,
-    plugins: PluginList,
+    plugins: Arc<dyn Plugins>,
+    metrics: MetricsText,
     readiness: Arc<Readiness>,
     limits: Limits,
     body_memory: Arc<Semaphore>,
@@ -87,6 +95,7 @@ impl Api {
             clock: ports.clock,
             policy: ports.policy,
             plugins: ports.plugins,
+            metrics: ports.metrics,
             readiness: ports.readiness,
             limits,
             body_memory: Arc::new(Semaphore::new(shares)),
@@ -95,7 +104,7 @@ impl Api {
 }
 
 /// Each path with and without its trailing slash.
-fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 11] {
+fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 13] {
     [
         ("/whisperer/hooks", get(hooks::list).post(hooks::create)),
         ("/whisperer/hooks/registry", get(hooks::registry)),
@@ -117,7 +126,12 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 11] {
         ("/whisperer/hook_events", get(hook_events::list)),
         ("/whisperer/hook_events/{id}", get(hook_events::one)),
         ("/whisperer/plugins", get(plugins::list)),
-        ("/whisperer/plugins/{name}", get(plugins::one)),
+        (
+            "/whisperer/plugins/{name}",
+            get(plugins::one).put(plugins::put).delete(plugins::delete),
+        ),
+        ("/whisperer/plugins/{name}/try", post(plugins::try_out)),
+        ("/whisperer/plugins/{name}/release", post(plugins::release)),
         ("/whisperer/tokens", post(tokens::create)),
     ]
 }
@@ -126,7 +140,8 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 11] {
 pub fn router(api: Arc<Api>) -> Router {
     let mut router = Router::new()
         .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz));
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics));
     for (path, methods) in routes() {
         router = router
             .route(path, methods.clone())

@@ -3,11 +3,14 @@
 //! Floor 3, the only crate that names concrete types of the floor below. The cast:
 //! - [`api`]: the REST API over the domain's ports; knows no store, no engine, no network.
 //! - [`edge`]: connections in, with their timeouts, their cap and their end.
+//! - `chain_result`: what a chain came to, as `try/` and the authors' commands show it.
+//! - `recorder`: metrics, for `/metrics`.
 //! - [`config`]: flag, environment and file, one table.
 //! - `wiring`: what is started in which order, and how it ends.
 //! - [`cli`]: the command line, which is all that `main` calls.
 
 pub mod api;
+mod chain_result;
 pub mod cli;
 mod clock;
 pub mod config;
@@ -15,6 +18,7 @@ pub mod edge;
 mod nearest;
 mod open_files;
 mod readiness;
+mod recorder;
 mod signals;
 mod stdout;
 mod telemetry;

@@ -157,13 +157,8 @@ mod tests {
         assert_eq!(schema["required"], json!(["word"]));
         assert_eq!(schema["additionalProperties"], json!(false));
         assert_eq!(schema["properties"]["token"]["writeOnly"], json!(true));
-        assert_eq!(
-            config_schema::<Value>(),
-            json!({
-                "$schema": schema["$schema"], "title": "AnyValue",
-            })
-            .to_string()
-        );
+        let anything: Value = serde_json::from_str(&config_schema::<Value>()).unwrap();
+        assert_eq!(anything.get("type"), None);
     }
 
     #[test]

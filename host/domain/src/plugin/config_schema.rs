@@ -96,6 +96,14 @@ impl ConfigSchema {
     }
 }
 
+/// As [`ConfigSchema::secret_places`], for a schema that was parsed before; none if it is no JSON.
+#[must_use]
+pub fn secret_places(schema: &str, config: &Value) -> Vec<String> {
+    serde_json::from_str(schema)
+        .map(|schema| places::secret(&schema, config))
+        .unwrap_or_default()
+}
+
 /// The names in a JSON pointer (RFC 6901).
 fn steps(pointer: &str) -> Vec<String> {
     pointer

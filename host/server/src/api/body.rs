@@ -35,6 +35,29 @@ pub(super) async fn receive(
     bytes_max: usize,
 ) -> Result<Received, Problem> {
     check_content_type(request.headers())?;
+    arrive(api, request, bytes_max).await
+}
+
+/// As [`receive`], for a body of one of these types, which must be named.
+pub(super) async fn receive_one_of(
+    api: &Api,
+    request: Request,
+    types: &[&'static str],
+    bytes_max: usize,
+) -> Result<(&'static str, Received), Problem> {
+    let given = essence(request.headers());
+    let known = types.iter().find(|known| given.as_deref() == Some(**known));
+    let Some(known) = known else {
+        let words = format!(
+            "Unsupported media type: send Content-Type: {}.",
+            types.join(" or ")
+        );
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
+    };
+    Ok((*known, arrive(api, request, bytes_max).await?))
+}
+
+async fn arrive(api: &Api, request: Request, bytes_max: usize) -> Result<Received, Problem> {
     check_content_encoding(request.headers())?;
     let announced = announced_bytes(request.headers());
     if announced.is_some_and(|bytes| bytes > bytes_max) {
@@ -79,21 +102,23 @@ fn too_large(bytes_max: usize) -> Problem {
 
 /// No type at all is taken for JSON; another one is a misunderstanding, better said at once.
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(given) = headers.get(CONTENT_TYPE) else {
+    if !headers.contains_key(CONTENT_TYPE) {
         return Ok(());
-    };
-    let essence = given
-        .to_str()
-        .ok()
-        .and_then(|text| text.split(';').next())
-        .map(|text| text.trim().to_ascii_lowercase());
-    match essence.as_deref() {
+    }
+    match essence(headers).as_deref() {
         Some("application/json") => Ok(()),
         Some(_) | None => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Unsupported media type: send Content-Type: application/json.",
         )),
     }
+}
+
+/// The content type without its parameters.
+fn essence(headers: &HeaderMap) -> Option<String> {
+    let given = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let (essence, _) = given.split_once(';').unwrap_or((given, ""));
+    Some(essence.trim().to_ascii_lowercase())
 }
 
 /// Nothing is unpacked here: what is packed would only be called broken JSON.

@@ -24,7 +24,7 @@ use super::auth::Principal;
 use super::body;
 use super::field_errors::FieldErrors;
 use super::problem::Problem;
-use input::Input;
+pub(in crate::api) use input::Input;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;

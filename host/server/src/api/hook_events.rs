@@ -17,6 +17,7 @@ use super::auth::Principal;
 use super::list::List;
 use super::problem::Problem;
 use super::query::Query;
+pub(crate) use view::waiting as waiting_words;
 use view::{DetailView, HookEventView};
 
 /// Rows asked of the store at once. A row brings its payload of up to 1 MiB: read in small

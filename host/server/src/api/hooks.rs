@@ -4,7 +4,7 @@
 //! it was made from; when somebody was faster it is made again, a bounded number of times. The
 //! `ETag` is that revision, so that a client can ask for "only if it is as I saw it".
 
-mod chain;
+pub(in crate::api) mod chain;
 mod config;
 mod draft;
 mod headers;
@@ -89,7 +89,7 @@ pub(super) async fn list(
         if list.is_full() {
             break;
         }
-        list.push(&HookView::of(hook, lane.as_ref()))?;
+        list.push(&HookView::of(hook, lane.as_ref(), &snapshot))?;
         last = Some(hook.id.0);
     }
     let next = last.filter(|last| found.last().is_some_and(|end| end.id.0 < *last));
@@ -270,7 +270,7 @@ fn check_if_match(headers: &HeaderMap, hook: &Hook) -> Result<(), Problem> {
 
 async fn shown(api: &Api, status: StatusCode, hook: &Hook) -> Response {
     let lane = state::lanes(api, &[hook]).await.pop().flatten();
-    let view = HookView::of(hook, lane.as_ref());
+    let view = HookView::of(hook, lane.as_ref(), &api.catalog.snapshot());
     let mut response = (status, Json(view)).into_response();
     // Digits in quotes are always a header value.
     if let Ok(tag) = HeaderValue::from_str(&etag(hook)) {

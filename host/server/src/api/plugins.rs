@@ -1,64 +1,235 @@
-//! `/plugins/`: what lies in the folder, what of it runs, and why the rest does not.
+//! `/plugins/`: what lies in the folder, what of it runs, and why the rest does not; plugins
+//! tried out, put into the folder, and taken out of it.
+
+mod trial;
+mod view;
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::Uri;
-use serde::Serialize;
+use http::{StatusCode, Uri};
+use serde_json::{Value, json};
+use whisperer_domain::catalog::CatalogSnapshot;
+use whisperer_domain::hook::PluginChoice;
+use whisperer_domain::plugin::PluginName;
+use whisperer_domain::port::{BoxFuture, TransformJob};
+use whisperer_sandbox::{Part, PluginStatus, PutError, Sandbox, Stray, Trial};
 
 use super::Api;
 use super::auth::Principal;
+use super::body;
+use super::field_errors::FieldErrors;
 use super::list::List;
 use super::problem::Problem;
 use super::query::Query;
+pub(super) use trial::try_out;
+use view::PluginView;
 
-/// Asks the sandbox what it has, in name order, and then what lies in the folder and is no
-/// plugin. A function, so that the API can be tested
-/// without an engine.
-pub type PluginList = Arc<dyn Fn() -> Vec<PluginView> + Send + Sync>;
+const WASM: &str = "application/wasm";
+const TOML: &str = "application/toml";
+/// As long as the longest file that the loader takes.
+const PLUGIN_BYTES_MAX: usize = 32 << 20;
+/// So many hooks are named when they stand in the way of a removal.
+const HOOKS_NAMED_MAX: usize = 20;
 
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct PluginView {
-    pub name: String,
-    pub enabled: bool,
-    /// Counts the loads of this plugin since the start; null: none of its files ever loaded.
-    pub generation: Option<u64>,
-    pub digest: Option<String>,
-    /// What it says of itself.
-    pub version: String,
-    pub summary: String,
-    /// It runs by itself on events that match one of these.
-    pub events: Vec<String>,
-    pub imports: Vec<String>,
-    /// Why the newest file does not run. An older one may run meanwhile.
-    pub load_error: Option<String>,
+/// What the API asks of the sandbox. A trait, so that the API can be tested without an engine.
+pub trait Plugins: Send + Sync {
+    /// In name order.
+    fn list(&self) -> Vec<PluginStatus>;
+    /// What lies in the folder and is no plugin.
+    fn strays(&self) -> Vec<Stray>;
+    fn one(&self, name: &PluginName) -> Option<PluginStatus>;
+    fn try_out(&self, job: TransformJob) -> BoxFuture<'_, Trial>;
+    fn put(&self, name: PluginName, part: Part) -> BoxFuture<'_, Result<(), PutError>>;
+    fn remove(&self, name: PluginName) -> BoxFuture<'_, Result<(), PutError>>;
+    fn release(&self, name: &PluginName) -> bool;
+}
+
+impl Plugins for Sandbox {
+    fn list(&self) -> Vec<PluginStatus> {
+        self.plugins()
+    }
+
+    fn strays(&self) -> Vec<Stray> {
+        Self::strays(self)
+    }
+
+    fn one(&self, name: &PluginName) -> Option<PluginStatus> {
+        self.plugin(name)
+    }
+
+    fn try_out(&self, job: TransformJob) -> BoxFuture<'_, Trial> {
+        Box::pin(async move { Self::try_out(self, &job).await })
+    }
+
+    fn put(&self, name: PluginName, part: Part) -> BoxFuture<'_, Result<(), PutError>> {
+        Box::pin(async move { Self::put(self, &name, part).await })
+    }
+
+    fn remove(&self, name: PluginName) -> BoxFuture<'_, Result<(), PutError>> {
+        Box::pin(async move { Self::remove(self, &name).await })
+    }
+
+    fn release(&self, name: &PluginName) -> bool {
+        Self::release(self, name)
+    }
 }
 
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
-    _who: Principal,
+    who: Principal,
     uri: Uri,
 ) -> Result<Response, Problem> {
     Query::of(&uri, &[]).check()?;
+    let snapshot = api.catalog.snapshot();
     let mut list = List::new();
-    for plugin in (api.plugins)() {
-        list.push(&plugin)?;
+    for status in api.plugins.list() {
+        list.push(&PluginView::of(status, &who, &snapshot))?;
+    }
+    for stray in api.plugins.strays() {
+        list.push(&PluginView::from(stray))?;
     }
     Ok(list.answer(None))
 }
 
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
-    _who: Principal,
+    who: Principal,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let found = (api.plugins)()
-        .into_iter()
-        .find(|plugin| plugin.name == name);
-    match found {
-        Some(plugin) => Ok(Json(plugin).into_response()),
-        None => Err(Problem::not_found()),
+    let name = PluginName::parse(&name).map_err(|_| Problem::not_found())?;
+    shown(&api, &who, &name, StatusCode::OK)
+}
+
+fn shown(
+    api: &Api,
+    who: &Principal,
+    name: &PluginName,
+    status: StatusCode,
+) -> Result<Response, Problem> {
+    let found = api.plugins.one(name).ok_or_else(Problem::not_found)?;
+    let view = PluginView::of(found, who, &api.catalog.snapshot());
+    Ok((status, Json(view)).into_response())
+}
+
+/// The component, or the settings beside it, by the content type.
+pub(super) async fn put(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    who.must_be_admin()?;
+    let name = parsed(&name)?;
+    let (kind, received) =
+        body::receive_one_of(&api, request, &[WASM, TOML], PLUGIN_BYTES_MAX).await?;
+    let part = if kind == WASM {
+        Part::Component(received.bytes.to_vec())
+    } else {
+        let text = String::from_utf8(received.bytes.to_vec())
+            .map_err(|_| refused("The settings are not UTF-8."))?;
+        Part::Settings((!text.trim().is_empty()).then_some(text))
+    };
+    drop(received);
+    let status = match api.plugins.one(&name) {
+        Some(_) => StatusCode::OK,
+        None => StatusCode::CREATED,
+    };
+    api.plugins.put(name.clone(), part).await?;
+    tracing::info!(plugin = %name, owner = %who.owner, "a plugin was put by the API");
+    shown(&api, &who, &name, status)
+}
+
+/// A hook that names the plugin would wait for it for ever: `?force=true` says that this is
+/// meant.
+pub(super) async fn delete(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    who.must_be_admin()?;
+    let name = PluginName::parse(&name).map_err(|_| Problem::not_found())?;
+    let mut query = Query::of(&uri, &["force"]);
+    let force = query.boolean("force") == Some(true);
+    query.check()?;
+    if api.plugins.one(&name).is_none() {
+        return Err(Problem::not_found());
+    }
+    let hooks = naming(&api.catalog.snapshot(), &name);
+    if !force && !hooks.is_empty() {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            format!("{} hooks name this plugin and would wait for it: take it out of their chains, or repeat with ?force=true.", hooks.len()),
+        )
+        .member("hooks", hooks.into_iter().take(HOOKS_NAMED_MAX).collect::<Value>()));
+    }
+    api.plugins.remove(name.clone()).await?;
+    tracing::info!(plugin = %name, owner = %who.owner, "a plugin was removed by the API");
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn naming(snapshot: &CatalogSnapshot, name: &PluginName) -> Vec<u64> {
+    let hooks = snapshot.hooks.values();
+    hooks
+        .filter(|hook| match &hook.plugins {
+            PluginChoice::ByPattern => false,
+            PluginChoice::Chain(links) => links.iter().any(|link| link.name == *name),
+        })
+        .map(|hook| hook.id.0)
+        .collect()
+}
+
+/// Out of quarantine.
+pub(super) async fn release(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    who.must_be_admin()?;
+    let name = PluginName::parse(&name).map_err(|_| Problem::not_found())?;
+    if api.plugins.one(&name).is_none() {
+        return Err(Problem::not_found());
+    }
+    Ok(Json(json!({"released": api.plugins.release(&name)})).into_response())
+}
+
+fn parsed(name: &str) -> Result<PluginName, Problem> {
+    PluginName::parse(name).map_err(|words| Problem::invalid(FieldErrors::of("name", words)))
+}
+
+fn refused(words: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, words)
+}
+
+impl From<PutError> for Problem {
+    fn from(error: PutError) -> Self {
+        match error {
+            PutError::Refused(reason) => refused(format!("The plugin is refused: {reason}")),
+            PutError::Later(reason) => Self::unavailable(5, format!("Not now: {reason}")),
+            PutError::Missing => Self::not_found(),
+            PutError::Folder(why) => {
+                tracing::error!(reason = %why, "the plugin folder cannot be written");
+                let full = why.kind() == std::io::ErrorKind::StorageFull;
+                let (status, words) = if full {
+                    (
+                        StatusCode::INSUFFICIENT_STORAGE,
+                        "The disk of the plugin folder is full.",
+                    )
+                } else {
+                    (
+                        StatusCode::INTERNAL_SERVER_ERROR,
+                        "The plugin folder cannot be written; the server's log says why.",
+                    )
+                };
+                Self::new(status, words)
+            }
+            PutError::NotLive => Self::unavailable(
+                5,
+                "The file is written and not live yet: GET the plugin to see why.",
+            ),
+        }
     }
 }

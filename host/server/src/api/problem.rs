@@ -77,6 +77,17 @@ impl Problem {
         problem
     }
 
+    /// The same errors, of what stands in this field.
+    pub(super) fn within(mut self, field: &str) -> Self {
+        if let Some(errors) = self.0.members.remove("errors") {
+            let nested = [(field.to_owned(), errors)].into_iter().collect();
+            self.0
+                .members
+                .insert("errors".to_owned(), Value::Object(nested));
+        }
+        self
+    }
+
     pub(super) fn unavailable(retry_after_secs: u16, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             .header(RETRY_AFTER, HeaderValue::from(retry_after_secs))

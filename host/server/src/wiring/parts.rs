@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use whisperer_delivery::{Delivery, DeliveryConfig, DeliveryHandle};
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::port::Clock;
 use whisperer_egress::{Egress, EgressConfig};
-use whisperer_sandbox::{PluginStatus, Sandbox, SandboxConfig, Stray};
+use whisperer_sandbox::{Sandbox, SandboxConfig};
 use whisperer_store::{RedbStore, StoreConfig};
 
-use crate::api::{Api, Limits, PluginView, Ports};
+use crate::api::{Api, Limits, Ports};
 use crate::config::Config;
+use crate::recorder;
 use crate::{Readiness, SystemClock};
 
 #[derive(Clone)]
@@ -29,6 +31,7 @@ pub(super) struct Parts {
     policy: Arc<AddressPolicy>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) readiness: Arc<Readiness>,
+    recorder: PrometheusHandle,
     seed: u64,
 }
 
@@ -43,6 +46,12 @@ impl Parts {
     ) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         private_folder(&config.data)?;
+        // Before anything that counts.
+        let recorder = recorder::start();
+        workers.spawn(
+            stop.clone()
+                .run_until_cancelled_owned(upkeep(recorder.clone())),
+        );
         let store = RedbStore::open(store_config(config), Arc::clone(&clock))?;
         let sandbox = Sandbox::start(
             sandbox_config(config),
@@ -65,24 +74,22 @@ impl Parts {
             policy,
             clock,
             readiness: Arc::default(),
+            recorder,
             seed: u64::from_ne_bytes(seed),
         })
     }
 
     pub(super) fn api(&self, config: &Config) -> Arc<Api> {
-        let sandbox = Arc::clone(&self.sandbox);
-        let plugins = move || {
-            let members = sandbox.plugins().into_iter().map(plugin_view);
-            members
-                .chain(sandbox.strays().into_iter().map(stray_view))
-                .collect()
-        };
         let ports = Ports {
             catalog: Arc::clone(&self.store) as _,
             ledger: Arc::clone(&self.store) as _,
             clock: Arc::clone(&self.clock),
             policy: Arc::clone(&self.policy),
-            plugins: Arc::new(plugins),
+            plugins: Arc::clone(&self.sandbox) as _,
+            metrics: {
+                let recorder = self.recorder.clone();
+                Arc::new(move || recorder.render())
+            },
             readiness: Arc::clone(&self.readiness),
         };
         let limits = Limits {
@@ -114,6 +121,13 @@ impl Parts {
             clock: Arc::clone(&self.clock),
         };
         Delivery::start(config, ports, workers, stop, grace)
+    }
+}
+
+async fn upkeep(recorder: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(recorder::UPKEEP_EVERY).await;
+        recorder.run_upkeep();
     }
 }
 
@@ -150,28 +164,4 @@ fn private_folder(folder: &Path) -> anyhow::Result<()> {
         .mode(0o700)
         .create(folder)
         .with_context(|| format!("cannot make the data folder {}", folder.display()))
-}
-
-fn plugin_view(status: PluginStatus) -> PluginView {
-    PluginView {
-        name: status.name.to_string(),
-        enabled: status.enabled,
-        generation: (status.generation > 0).then_some(status.generation),
-        digest: status.digest.map(|digest| digest.to_string()),
-        version: status.about.version,
-        summary: status.about.summary,
-        events: status.patterns.iter().map(ToString::to_string).collect(),
-        imports: status.imports,
-        load_error: status.refusal.map(|refusal| refusal.reason),
-    }
-}
-
-/// A file that is no plugin, shown where its owner will look for it: under its file's name, which
-/// no plugin can have, and with what is wrong about it.
-fn stray_view(stray: Stray) -> PluginView {
-    PluginView {
-        name: stray.file,
-        load_error: Some(stray.reason),
-        ..PluginView::default()
-    }
 }

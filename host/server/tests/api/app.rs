@@ -13,15 +13,16 @@ use tower::ServiceExt as _;
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::catalog::{CatalogChange, Token};
 use whisperer_domain::event_type::{EventType, EventTypeInfo, OMS_CATALOGUE};
-use whisperer_domain::id::Owner;
+use whisperer_domain::id::{Digest, Owner};
 use whisperer_domain::plugin::{Membership, PluginName};
 use whisperer_domain::port::{BoxFuture, Catalog, Clock, Ledger};
 use whisperer_domain::time::Timestamp;
 use whisperer_server::Readiness;
-use whisperer_server::api::{Api, Limits, PluginView, Ports, router};
+use whisperer_server::api::{Api, Limits, Ports, router};
 use whisperer_store::MemoryStore;
 
 use crate::ledger_down::LedgerDown;
+use crate::shelf::Shelf;
 
 /// 2025-11-25T10:00:00Z, for ever.
 pub(crate) struct StoppedClock;
@@ -93,13 +94,8 @@ impl TestApp {
             ledger,
             clock: Arc::new(StoppedClock),
             policy: Arc::new(AddressPolicy::default()),
-            plugins: Arc::new(|| {
-                vec![PluginView {
-                    name: "redact".to_owned(),
-                    enabled: true,
-                    ..PluginView::default()
-                }]
-            }),
+            plugins: Arc::new(Shelf::default()),
+            metrics: Arc::new(|| "# nothing\n".to_owned()),
             readiness: Arc::clone(&readiness),
         };
         let app = Self {
@@ -199,7 +195,7 @@ fn setup() -> Vec<CatalogChange> {
             name: PluginName::parse(name).unwrap(),
             enabled: true,
             patterns: Vec::new(),
-            digest: None,
+            digest: Some(Digest([7; 32])),
             config_schema: None,
         })
     });

@@ -30,18 +30,18 @@ const OBJECT_ID_CHARS_MAX: usize = 255;
 /// More members than this are noise: the rest is not looked at.
 const MEMBERS_MAX: usize = 64;
 
-pub(super) struct Input {
-    pub(super) event_type: EventType,
+pub(in crate::api) struct Input {
+    pub(in crate::api) event_type: EventType,
     /// The posted bytes themselves: a part of the body.
-    pub(super) payload: Bytes,
-    pub(super) id: Option<EventId>,
-    pub(super) occurred_at: Option<Timestamp>,
-    pub(super) object_id: Option<String>,
-    pub(super) config_filter: Option<Map<String, Value>>,
+    pub(in crate::api) payload: Bytes,
+    pub(in crate::api) id: Option<EventId>,
+    pub(in crate::api) occurred_at: Option<Timestamp>,
+    pub(in crate::api) object_id: Option<String>,
+    pub(in crate::api) config_filter: Option<Map<String, Value>>,
 }
 
 impl Input {
-    pub(super) fn read(bytes: &Bytes, snapshot: &CatalogSnapshot) -> Result<Self, Problem> {
+    pub(in crate::api) fn read(bytes: &Bytes, snapshot: &CatalogSnapshot) -> Result<Self, Problem> {
         let members = members(bytes)?;
         let mut errors = unknown_or_twice(&members);
         let find = |name: &str| {

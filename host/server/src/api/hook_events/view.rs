@@ -60,7 +60,7 @@ impl<'a> HookEventView<'a> {
             uuid: delivery.uuid.to_string(),
             webhook: hook
                 .or(view.hook.as_ref())
-                .map(|hook| HookView::of(hook, None)),
+                .map(|hook| HookView::of(hook, None, snapshot)),
             event_id: view.event.id.as_str(),
             event_type: delivery.event_type.as_str(),
             object_id: view.event.object_id.as_deref(),
@@ -224,7 +224,7 @@ fn coded(code: &str, message: &str) -> String {
     }
 }
 
-fn waiting(waiting: &Waiting) -> String {
+pub(crate) fn waiting(waiting: &Waiting) -> String {
     match waiting {
         Waiting::PluginMissing(name) => format!("plugin {name}, which is not in the folder"),
         Waiting::PluginNotReady(name) => format!("plugin {name}, which does not run yet"),

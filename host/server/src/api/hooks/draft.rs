@@ -89,7 +89,7 @@ pub(super) fn hook(
         Basis::New(_) | Basis::Replacing(_) => Settings::default(),
         Basis::Patching(old) => Settings::of(old),
     };
-    settings.read(input, snapshot, &mut errors);
+    settings.read(input, snapshot, basis.old(), &mut errors);
     let is_active = errors.note("is_active", activity(input.get("is_active")));
 
     let read = target

@@ -90,6 +90,7 @@ impl Settings {
         &mut self,
         input: &Map<String, Value>,
         snapshot: &CatalogSnapshot,
+        old: Option<&Hook>,
         errors: &mut FieldErrors,
     ) {
         let fresh = Self::default();
@@ -117,7 +118,7 @@ impl Settings {
             |given| headers::read(given).map(Some),
         );
         fields.set("plugins", &mut self.plugins, fresh.plugins, |given| {
-            chain::read(given, snapshot)
+            chain::read(given, snapshot, old.map(|old| &old.plugins))
         });
         fields.set(
             "on_plugin_error",

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::hook::Hook;
 use whisperer_domain::port::LaneView;
 use whisperer_domain::secret::MASK;
@@ -38,7 +39,11 @@ pub(in crate::api) struct HookView<'a> {
 
 impl<'a> HookView<'a> {
     /// Without its lane a hook is shown as well: see [`state`].
-    pub(in crate::api) fn of(hook: &'a Hook, lane: Option<&LaneView>) -> Self {
+    pub(in crate::api) fn of(
+        hook: &'a Hook,
+        lane: Option<&LaneView>,
+        snapshot: &CatalogSnapshot,
+    ) -> Self {
         Self {
             id: hook.id.0,
             owner: hook.owner.as_str(),
@@ -51,7 +56,7 @@ impl<'a> HookView<'a> {
             config: serde_json::from_str(&hook.config).ok(),
             created_date: moment::write(hook.created_at),
             modified_date: moment::write(hook.modified_at),
-            plugins: chain::show(&hook.plugins),
+            plugins: chain::show(&hook.plugins, snapshot),
             on_plugin_error: word(&ON_PLUGIN_ERROR, hook.on_plugin_error),
             envelope: word(&ENVELOPES, hook.envelope),
             signatures: hook
