@@ -1,5 +1,7 @@
 //! The command line.
 
+mod plugin;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,6 +29,9 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Make, build, try and test plugins
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Print every setting with its default and meaning, as a Markdown table
     Config,
     /// Print the version
@@ -37,15 +42,8 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
-        Command::Serve { config, flags } => match serve(config.as_deref(), &flags) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                // One line with the whole chain; not by the log, which a filter may mute.
-                // With nobody at stderr the exit code is all there is left to say.
-                let _ = writeln!(std::io::stderr(), "whisperer: {error:#}");
-                ExitCode::FAILURE
-            }
-        },
+        Command::Serve { config, flags } => ended(serve(config.as_deref(), &flags)),
+        Command::Plugin(command) => ended(plugin::run(command)),
         Command::Config => {
             say(&config::table());
             ExitCode::SUCCESS
@@ -53,6 +51,18 @@ pub fn run() -> ExitCode {
         Command::Version => {
             say(&format!("whisperer {}", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
+        }
+    }
+}
+
+fn ended(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line with the whole chain; not by the log, which a filter may mute. With nobody
+            // at stderr the exit code is all there is left to say.
+            let _ = writeln!(std::io::stderr(), "whisperer: {error:#}");
+            ExitCode::FAILURE
         }
     }
 }
