@@ -41,6 +41,17 @@ pub fn find<'json>(json: &'json [u8], path: &Path) -> Result<Vec<&'json str>, se
     Ok(found.into_iter().map(RawValue::get).collect())
 }
 
+/// A value for people: a string as it reads, everything else as it is written, so that numbers
+/// keep their digits.
+#[must_use]
+pub fn readable(json: &str) -> String {
+    if json.starts_with('"') {
+        serde_json::from_str(json).unwrap_or_else(|_| json.to_owned())
+    } else {
+        json.to_owned()
+    }
+}
+
 /// Asks `edit` about every value that one of the paths leads to, and answers the document with
 /// the edits made; none, if nothing was found or everything kept. Inside a value that a path
 /// leads to, the others find nothing more.

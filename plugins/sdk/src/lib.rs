@@ -45,13 +45,16 @@
 
 pub mod json;
 mod log;
+mod moment;
 mod path;
 mod plugin;
+mod template;
 mod wire;
 
 pub use log::{debug, error, info, warn};
 pub use path::{Path, PathError};
 pub use plugin::config_schema;
+pub use template::{Piece, Template};
 pub use wire::bindings::whisperer::plugin::types::{
     Event, Failure, Header, Outcome, Patch, Reason, Target,
 };

@@ -50,6 +50,27 @@ impl JsonSchema for Path {
     }
 }
 
+impl fmt::Display for Path {
+    /// As it was written, or another spelling of the same.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, step) in self.steps.iter().enumerate() {
+            let dot = if place == 0 { "" } else { "." };
+            match step {
+                Step::Member(name)
+                    if name.is_empty() || name.contains(['.', '[', ']', '"', '*']) =>
+                {
+                    write!(f, "[{name:?}]")?;
+                }
+                Step::Member(name) => write!(f, "{dot}{name}")?,
+                Step::Element(position) => write!(f, "[{position}]")?,
+                Step::Elements => f.write_str("[*]")?,
+                Step::All => write!(f, "{dot}*")?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Why a text is no path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathError(String);

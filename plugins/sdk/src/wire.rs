@@ -23,6 +23,8 @@ pub mod bindings {
 use serde::Serialize;
 use serde::de::Deserialize;
 
+use crate::{Path, json, moment};
+
 use bindings::whisperer::plugin::types::{Event, Failure, Header, Outcome, Patch, Reason, Target};
 
 impl Event {
@@ -34,6 +36,21 @@ impl Event {
         serde_json::from_slice(&self.payload).map_err(|why| {
             Failure::reject("bad-payload", format!("the payload does not fit: {why}"))
         })
+    }
+
+    /// All that a path leads to, as text joined by commas; none if that is nothing, or the
+    /// payload is no JSON.
+    #[must_use]
+    pub fn text_at(&self, path: &Path) -> Option<String> {
+        let found = json::find(&self.payload, path).ok()?;
+        let texts: Vec<String> = found.into_iter().map(json::readable).collect();
+        (!texts.is_empty()).then(|| texts.join(", "))
+    }
+
+    /// When it happened, as RFC 3339 writes it.
+    #[must_use]
+    pub fn occurred_at(&self) -> String {
+        moment::rfc3339(self.occurred_at_ms)
     }
 
     /// An attribute by its name.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use whisperer_sdk::Path;
+use whisperer_sdk::{Path, Template};
 
 /// Slack shows ten fields a section and fifty blocks a message; nobody reads more than this.
 const FIELDS_MAX: usize = 40;
@@ -13,10 +13,8 @@ const FIELDS_MAX: usize = 40;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The text: {path} for values of the payload, {@type} and {@id} for the event's own, {{ and }} for
-    /// braces. By default the event's type.
+    /// The text; by default the event's type.
     #[serde(default)]
-    #[schemars(with = "Option<String>", length(max = 3000))]
     pub template: Option<Template>,
     /// Old webhooks of Slack obey this; those of apps ignore it.
     #[serde(default)]
@@ -29,56 +27,6 @@ pub struct Config {
     /// Labels with the paths to their values.
     #[serde(default)]
     pub fields: Fields,
-}
-
-/// Text with `{path}` for values of the payload, `{@type}` and `{@id}` for the event's own, and
-/// `{{` and `}}` for braces.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Template(pub(crate) Vec<Piece>);
-
-#[derive(Debug)]
-pub(crate) enum Piece {
-    Text(String),
-    Type,
-    Id,
-    Value(Path),
-}
-
-impl TryFrom<String> for Template {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let mut pieces = Vec::new();
-        let mut plain = String::new();
-        let mut rest = text.as_str();
-        while let Some(place) = rest.find(['{', '}']) {
-            let (before, from) = rest.split_at(place);
-            plain.push_str(before);
-            if from.starts_with("{{") || from.starts_with("}}") {
-                plain.push_str(&from[..1]);
-                rest = &from[2..];
-                continue;
-            }
-            let Some((name, after)) = from.strip_prefix('{').and_then(|it| it.split_once('}'))
-            else {
-                return Err(format!(
-                    "template: the brace at byte {} has no partner; write {{{{ or }}}} for the character",
-                    text.len() - from.len()
-                ));
-            };
-            pieces.push(Piece::Text(std::mem::take(&mut plain)));
-            pieces.push(match name {
-                "@type" => Piece::Type,
-                "@id" => Piece::Id,
-                path => Piece::Value(Path::parse(path).map_err(|why| format!("template: {why}"))?),
-            });
-            rest = after;
-        }
-        plain.push_str(rest);
-        pieces.push(Piece::Text(plain));
-        Ok(Self(pieces))
-    }
 }
 
 /// Labels and the paths to their values, in the order in which they are written.

@@ -10,7 +10,7 @@ mod mrkdwn;
 use serde_json::Value;
 use whisperer_sdk::{Event, Failure, Outcome, Patch, Target};
 
-pub use config::{Config, Fields, Template};
+pub use config::{Config, Fields};
 
 /// The transform. The message goes out bare: Slack knows nothing of envelopes.
 ///

@@ -1,9 +1,10 @@
 //! The message itself: a text for notifications, and blocks that say the same with fields.
 
 use serde_json::{Value, json};
-use whisperer_sdk::{Event, Path, json::find};
+use whisperer_sdk::json::readable;
+use whisperer_sdk::{Event, Path, Piece};
 
-use crate::config::{Config, Piece};
+use crate::config::Config;
 use crate::mrkdwn::{push_escaped, push_plain};
 
 /// Slack's limits, in characters.
@@ -33,7 +34,7 @@ fn text(event: &Event, config: &Config) -> String {
     let mut out = String::new();
     match &config.template {
         Some(template) => {
-            for piece in &template.0 {
+            for piece in template.pieces() {
                 push_piece(&mut out, event, piece);
             }
         }
@@ -86,20 +87,9 @@ fn field(label: &str, value: &str) -> Value {
     json!({"type": "mrkdwn", "text": text})
 }
 
-/// All that a path leads to, joined by commas; a dash for nothing.
+/// A dash for nothing.
 fn value(event: &Event, path: &Path) -> String {
-    // The payload was read as JSON before: looking again finds no error.
-    let found = find(&event.payload, path).unwrap_or_default();
-    if found.is_empty() {
-        return "-".to_owned();
-    }
-    let texts: Vec<String> = found.into_iter().map(readable).collect();
-    texts.join(", ")
-}
-
-/// Strings as they read, everything else as it is written: numbers keep their digits.
-fn readable(json: &str) -> String {
-    serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned())
+    event.text_at(path).unwrap_or_else(|| "-".to_owned())
 }
 
 #[cfg(test)]

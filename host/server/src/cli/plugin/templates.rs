@@ -28,7 +28,7 @@ macro_rules! sdk {
 
 const README: &str = template!("readme.md");
 
-const RUST: [File; 14] = [
+const RUST: [File; 16] = [
     ("Cargo.toml", template!("rust/Cargo.toml")),
     ("src/lib.rs", template!("rust/src/lib.rs")),
     ("cases/greets.json", template!("rust/cases/greets.json")),
@@ -46,8 +46,10 @@ const RUST: [File; 14] = [
     sdk!("src/json.rs"),
     sdk!("src/lib.rs"),
     sdk!("src/log.rs"),
+    sdk!("src/moment.rs"),
     sdk!("src/path.rs"),
     sdk!("src/plugin.rs"),
+    sdk!("src/template.rs"),
     sdk!("src/wire.rs"),
 ];
 
