@@ -7,10 +7,14 @@
 
 #[path = "black_box/addresses.rs"]
 mod addresses;
+#[path = "black_box/authors.rs"]
+mod authors;
 #[path = "black_box/ending.rs"]
 mod ending;
 #[path = "black_box/main_job.rs"]
 mod main_job;
+#[path = "black_box/operator.rs"]
+mod operator;
 #[path = "black_box/plugins.rs"]
 mod plugins;
 #[path = "black_box/setup.rs"]

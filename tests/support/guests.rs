@@ -5,9 +5,34 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The bytes of a guest of `tests/guests` or `plugins`.
+/// The plugins that this project ships.
+pub(crate) const SHIPPED: [&str; 6] = [
+    "cloudevents",
+    "filter",
+    "headers",
+    "jsonmap",
+    "redact",
+    "slack",
+];
+const GUESTS: [&str; 8] = [
+    "hostile",
+    "stamp",
+    "cloudevents",
+    "filter",
+    "headers",
+    "jsonmap",
+    "redact",
+    "slack",
+];
+
+/// Where a guest of `tests/guests` or `plugins` lies once it is built.
+pub(crate) fn guest_file(name: &str) -> PathBuf {
+    built().join(format!("{name}.wasm"))
+}
+
+/// Its bytes.
 pub(crate) fn guest(name: &str) -> Vec<u8> {
-    let file = built().join(format!("{name}.wasm"));
+    let file = guest_file(name);
     std::fs::read(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()))
 }
 
@@ -40,9 +65,7 @@ fn built() -> &'static Path {
                 "--target",
                 "wasm32-wasip2",
             ])
-            .args([
-                "-p", "hostile", "-p", "stamp", "-p", "redact", "-p", "slack",
-            ])
+            .args(GUESTS.iter().flat_map(|name| ["-p", name]))
             .arg("--target-dir")
             .arg(&target)
             .output()
