@@ -4,12 +4,14 @@
 //! A member that stands twice in an object is found twice: redacting one of two would leak the
 //! other.
 
-use std::fmt;
+mod rewrite;
+mod scan;
 
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::path::{Path, Step};
+use rewrite::Rewrite;
+use scan::{Malformed, Scan};
 
 /// What to do with a value that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,19 +28,36 @@ pub enum Edit {
 /// # Errors
 /// Where and why the document is not JSON.
 pub fn find<'json>(json: &'json [u8], path: &Path) -> Result<Vec<&'json str>, serde_json::Error> {
-    let mut found: Vec<&RawValue> = vec![serde_json::from_slice(json)?];
-    for step in &path.steps {
-        let mut next = Vec::new();
-        for value in found {
-            for (key, inner) in Children::of(value)?.list {
-                if key.fits(step) {
-                    next.push(inner);
-                }
-            }
+    let text = std::str::from_utf8(json).map_err(|_| fault(json))?;
+    let mut scan = Scan::new(text);
+    let mut found = Vec::new();
+    collect(&mut scan, &path.steps, &mut found)
+        .and_then(|()| scan.end())
+        .map_err(|Malformed| fault(json))?;
+    Ok(found)
+}
+
+/// As deep as the path at most.
+fn collect<'json>(
+    scan: &mut Scan<'json>,
+    steps: &[Step],
+    found: &mut Vec<&'json str>,
+) -> Result<(), Malformed> {
+    let Some((step, further)) = steps.split_first() else {
+        found.push(scan.value()?);
+        return Ok(());
+    };
+    let Some(mut within) = scan.enter() else {
+        return scan.pass();
+    };
+    while let Some(child) = scan.child(&mut within)? {
+        if child.fits(step) {
+            collect(scan, further, found)?;
+        } else {
+            scan.pass()?;
         }
-        found = next;
     }
-    Ok(found.into_iter().map(RawValue::get).collect())
+    Ok(())
 }
 
 /// A value for people: a string as it reads, everything else as it is written, so that numbers
@@ -54,169 +73,29 @@ pub fn readable(json: &str) -> String {
 
 /// Asks `edit` about every value that one of the paths leads to, and answers the document with
 /// the edits made; none, if nothing was found or everything kept. Inside a value that a path
-/// leads to, the others find nothing more.
+/// leads to, the others find nothing more. What is removed takes a comma with it; all other bytes
+/// stay, white space too.
 ///
 /// # Errors
 /// Where and why the document is not JSON.
 pub fn rewrite(
     json: &[u8],
     paths: &[Path],
-    mut edit: impl FnMut(&str) -> Edit,
+    edit: impl FnMut(&str) -> Edit,
 ) -> Result<Option<Vec<u8>>, serde_json::Error> {
-    let document: &RawValue = serde_json::from_slice(json)?;
-    let steps: Vec<&[Step]> = paths.iter().map(|path| path.steps.as_slice()).collect();
-    let changed = descend(document, &steps, &mut edit)?;
-    Ok(match changed {
-        Edit::Keep => None,
-        Edit::Replace(text) => Some(text.into_bytes()),
-        // A path has at least one step, so none leads to the document itself.
-        Edit::Remove => Some(b"null".to_vec()),
-    })
+    let text = std::str::from_utf8(json).map_err(|_| fault(json))?;
+    let steps = paths.iter().map(|path| path.steps.as_slice()).collect();
+    let made = Rewrite::new(text, steps, edit)
+        .run()
+        .map_err(|Malformed| fault(json))?;
+    Ok(made.map(String::into_bytes))
 }
 
-/// As deep as the longest path at most: a document cannot make this recurse further.
-fn descend(
-    value: &RawValue,
-    paths: &[&[Step]],
-    edit: &mut impl FnMut(&str) -> Edit,
-) -> Result<Edit, serde_json::Error> {
-    if paths.iter().any(|steps| steps.is_empty()) {
-        return Ok(edit(value.get()));
-    }
-    let children = Children::of(value)?;
-    let mut edits = Vec::new();
-    for (position, (key, inner)) in children.list.iter().enumerate() {
-        let further: Vec<&[Step]> = paths
-            .iter()
-            .filter_map(|steps| steps.split_first())
-            .filter(|(step, _)| key.fits(step))
-            .map(|(_, rest)| rest)
-            .collect();
-        if further.is_empty() {
-            continue;
-        }
-        match descend(inner, &further, edit)? {
-            Edit::Keep => {}
-            made => edits.push((position, made)),
-        }
-    }
-    if edits.is_empty() {
-        return Ok(Edit::Keep);
-    }
-    let removes = edits.iter().any(|(_, made)| *made == Edit::Remove);
-    Ok(Edit::Replace(if removes {
-        children.rebuilt(&edits)
-    } else {
-        spliced(value.get(), &children, &edits)
-    }))
-}
-
-/// Puts replacements where the old values stood; every other byte stays, white space too.
-fn spliced(text: &str, children: &Children<'_>, edits: &[(usize, Edit)]) -> String {
-    let start = text.as_ptr() as usize;
-    let mut out = String::with_capacity(text.len());
-    let mut copied = 0;
-    for (position, made) in edits {
-        if let (Some((_, old)), Edit::Replace(new)) = (children.list.get(*position), made) {
-            // `old` is borrowed from `text`: its address tells its place.
-            let from = (old.get().as_ptr() as usize).saturating_sub(start);
-            out.push_str(text.get(copied..from).unwrap_or_default());
-            out.push_str(new);
-            copied = from + old.get().len();
-        }
-    }
-    out.push_str(text.get(copied..).unwrap_or_default());
-    out
-}
-
-enum Key<'json> {
-    /// As it is written, and as it reads.
-    Member(&'json str, String),
-    Element(usize),
-}
-
-impl Key<'_> {
-    fn fits(&self, step: &Step) -> bool {
-        match (self, step) {
-            (_, Step::All) | (Self::Element(_), Step::Elements) => true,
-            (Self::Member(_, name), Step::Member(wanted)) => name == wanted,
-            (Self::Element(position), Step::Element(wanted)) => position == wanted,
-            (Self::Member(..), Step::Element(_) | Step::Elements)
-            | (Self::Element(_), Step::Member(_)) => false,
-        }
-    }
-}
-
-/// What is directly in an object or a list; nothing in anything else.
-struct Children<'json> {
-    list: Vec<(Key<'json>, &'json RawValue)>,
-    object: bool,
-}
-
-impl<'json> Children<'json> {
-    fn of(value: &'json RawValue) -> Result<Self, serde_json::Error> {
-        let text = value.get();
-        if !text.starts_with(['{', '[']) {
-            return Ok(Self {
-                list: Vec::new(),
-                object: false,
-            });
-        }
-        serde_json::Deserializer::from_str(text).deserialize_any(ChildrenVisitor)
-    }
-
-    fn rebuilt(&self, edits: &[(usize, Edit)]) -> String {
-        let mut out = String::from(if self.object { "{" } else { "[" });
-        let mut first = true;
-        for (position, (key, old)) in self.list.iter().enumerate() {
-            let made = edits.iter().find(|(at, _)| *at == position);
-            let text = match made.map(|(_, made)| made) {
-                Some(Edit::Remove) => continue,
-                Some(Edit::Replace(new)) => new.as_str(),
-                Some(Edit::Keep) | None => old.get(),
-            };
-            if !first {
-                out.push(',');
-            }
-            first = false;
-            if let Key::Member(written, _) = key {
-                out.push_str(written);
-                out.push(':');
-            }
-            out.push_str(text);
-        }
-        out.push(if self.object { '}' } else { ']' });
-        out
-    }
-}
-
-struct ChildrenVisitor;
-
-impl<'json> Visitor<'json> for ChildrenVisitor {
-    type Value = Children<'json>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or a list")
-    }
-
-    fn visit_map<A: MapAccess<'json>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            let name = serde_json::from_str(key.get()).map_err(serde::de::Error::custom)?;
-            list.push((Key::Member(key.get(), name), value));
-        }
-        Ok(Children { list, object: true })
-    }
-
-    fn visit_seq<A: SeqAccess<'json>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(value) = seq.next_element::<&RawValue>()? {
-            list.push((Key::Element(list.len()), value));
-        }
-        Ok(Children {
-            list,
-            object: false,
-        })
+/// The scan knows only that something is wrong: `serde_json` tells the line.
+fn fault(json: &[u8]) -> serde_json::Error {
+    match serde_json::from_slice::<&RawValue>(json) {
+        Err(why) => why,
+        Ok(_) => serde::de::Error::custom("not JSON"),
     }
 }
 
@@ -262,6 +141,21 @@ mod tests {
             r#"{"items":[{"q":2},7,{"p":[4]}]}"#
         );
         assert_eq!(dropped(json, &["*"]).unwrap(), "{}");
+    }
+
+    #[test]
+    fn what_is_removed_takes_one_comma_along() {
+        let cases = [
+            ("a", r#"{ "b" : [ 2 ] , "c":3 }"#),
+            ("b", r#"{ "a" : 1  , "c":3 }"#),
+            ("c", r#"{ "a" : 1 , "b" : [ 2 ]  }"#),
+            ("b[0]", r#"{ "a" : 1 , "b" : [  ] , "c":3 }"#),
+            ("*", "{  }"),
+        ];
+        for (path, left) in cases {
+            let made = dropped(r#"{ "a" : 1 , "b" : [ 2 ] , "c":3 }"#, &[path]);
+            assert_eq!(made.unwrap(), left, "{path}");
+        }
     }
 
     #[test]
