@@ -7,8 +7,9 @@ WASM     := wasm32-wasip2
 TARGET   := $(or $(CARGO_TARGET_DIR),target)
 BUILT    := $(TARGET)/$(WASM)/guest
 DIST     := plugins/dist
+BENCH    := $(TARGET)/bench
 
-.PHONY: demo announce run test plugins build lint toolchain clean
+.PHONY: demo announce run test plugins build lint toolchain clean bench-plugins bench-guests
 
 demo: announce build plugins
 	@$(TARGET)/release/examples/demo --plugins $(DIST) $(DEMO)
@@ -34,6 +35,19 @@ plugins: toolchain
 	cargo build --profile guest --target $(WASM) $(addprefix -p ,$(GUESTS))
 	@mkdir -p $(DIST)
 	@for name in $(GUESTS); do cp $(BUILT)/$$name.wasm $(DIST)/$$name.wasm && ls -l $(DIST)/$$name.wasm; done
+
+# What plugins cost, as a table. JavaScript and Python are measured too where npm and python3 are.
+bench-plugins: build plugins bench-guests
+	$(TARGET)/release/examples/bench_plugins $(DIST) $(BUILT)/unchanged.wasm \
+		$(BENCH)/js-redact/dist/js-redact.wasm $(BENCH)/py-hello/dist/py-hello.wasm
+
+bench-guests: build
+	cargo build --profile guest --target $(WASM) -p unchanged
+	@test -d $(BENCH)/js-redact || $(TARGET)/release/whisperer plugin new js-redact --lang javascript --path $(BENCH)/js-redact
+	@cp tests/foreign/redact.js $(BENCH)/js-redact/src/plugin.js
+	@$(TARGET)/release/whisperer plugin build $(BENCH)/js-redact || echo "JavaScript is left out."
+	@test -d $(BENCH)/py-hello || $(TARGET)/release/whisperer plugin new py-hello --lang python --path $(BENCH)/py-hello
+	@$(TARGET)/release/whisperer plugin build $(BENCH)/py-hello || echo "Python is left out."
 
 lint: toolchain
 	cargo fmt --all --check
