@@ -108,7 +108,7 @@ fn load_entries(txn: &ReadTransaction, catalog: &mut CatalogSnapshot) -> Result<
         let (key, bytes) = row?;
         let name = PluginName::parse(key.value())
             .map_err(|what| frame::damaged("plugins", &key.value(), &what))?;
-        let membership = decode_membership(&key.value(), bytes.value())?;
+        let membership = decode_membership(key.value(), bytes.value())?;
         catalog.plugins.insert(name, Arc::new(membership));
     }
     Ok(())
