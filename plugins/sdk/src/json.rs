@@ -6,6 +6,7 @@
 
 mod rewrite;
 mod scan;
+mod token;
 
 use serde_json::value::RawValue;
 
