@@ -65,6 +65,9 @@ fn features() -> Config {
         // A compile must not take the cores that deliveries run on.
         .parallel_compilation(false)
         .memory_init_cow(true)
+        // Only for debuggers and profilers, and a third of what a loaded plugin holds.
+        .generate_address_map(false)
+        .native_unwind_info(false)
         .wasm_backtrace_max_frames(NonZeroUsize::new(DEEP_FRAMES))
         .wasm_gc(false)
         .wasm_memory64(false)
