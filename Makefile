@@ -43,7 +43,7 @@ bench-plugins: build plugins bench-guests
 		$(BENCH)/js-redact/dist/js-redact.wasm $(BENCH)/py-hello/dist/py-hello.wasm
 
 bench-guests: build
-	cargo build --profile guest --target $(WASM) -p unchanged
+	cargo rustc --profile guest --target $(WASM) -p unchanged --lib --crate-type cdylib
 	@test -d $(BENCH)/js-redact || $(TARGET)/release/whisperer plugin new js-redact --lang javascript --path $(BENCH)/js-redact
 	@cp tests/foreign/redact.js $(BENCH)/js-redact/src/plugin.js
 	@$(TARGET)/release/whisperer plugin build $(BENCH)/js-redact || echo "JavaScript is left out."

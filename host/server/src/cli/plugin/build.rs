@@ -60,7 +60,10 @@ fn rust(project: &Project) -> anyhow::Result<()> {
     step(
         "compiling",
         tool("cargo")
-            .args(["build", "--release", "--target", TARGET])
+            // The component alone: beside a library of Rust's own kind cargo leaves out the
+            // optimisation at link time.
+            .args(["rustc", "--release", "--target", TARGET])
+            .args(["--lib", "--crate-type", "cdylib"])
             // Its own, whatever is set for other projects.
             .args(["--target-dir", "target"])
             .current_dir(&project.folder),
