@@ -9,7 +9,7 @@ BUILT    := $(TARGET)/$(WASM)/guest
 DIST     := plugins/dist
 BENCH    := $(TARGET)/bench
 
-.PHONY: demo announce run test plugins build lint toolchain clean bench-plugins bench-guests
+.PHONY: demo announce run test plugins build lint toolchain clean bench-plugins bench-guests foreign
 
 demo: announce build plugins
 	@$(TARGET)/release/examples/demo --plugins $(DIST) $(DEMO)
@@ -49,6 +49,11 @@ bench-guests: build
 	@$(TARGET)/release/whisperer plugin build $(BENCH)/js-redact || echo "JavaScript is left out."
 	@test -d $(BENCH)/py-hello || $(TARGET)/release/whisperer plugin new py-hello --lang python --path $(BENCH)/py-hello
 	@$(TARGET)/release/whisperer plugin build $(BENCH)/py-hello || echo "Python is left out."
+
+# Components of others' tools, made straight from wit/, through a real server. Needs npm and python3
+# and installs two tools, so neither `make test` nor CI runs it.
+foreign: build
+	tests/foreign.sh $(TARGET)/release/whisperer $(TARGET)/foreign
 
 lint: toolchain
 	cargo fmt --all --check
