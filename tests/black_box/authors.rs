@@ -1,5 +1,6 @@
 //! The commands for authors, on the real binary: what they make, what they say.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -113,8 +114,22 @@ fn every_template_is_whole() {
     }
     // All of the SDK's source goes along: a file that is forgotten would only show at a build.
     let vendored = folder.path().join("rust/vendor/whisperer-sdk/src");
-    let count = |folder: &Path| std::fs::read_dir(folder).unwrap().count();
-    assert_eq!(count(&vendored), count(&root().join("plugins/sdk/src")));
+    let ours = root().join("plugins/sdk/src");
+    assert_eq!(files(&vendored, &vendored), files(&ours, &ours));
+}
+
+/// All that is in a folder and below it, by its path from `top`.
+fn files(folder: &Path, top: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, top));
+        } else {
+            found.insert(path.strip_prefix(top).unwrap().to_owned());
+        }
+    }
+    found
 }
 
 #[test]

@@ -28,7 +28,7 @@ macro_rules! sdk {
 
 const README: &str = template!("readme.md");
 
-const RUST: [File; 16] = [
+const RUST: [File; 19] = [
     ("Cargo.toml", template!("rust/Cargo.toml")),
     ("src/lib.rs", template!("rust/src/lib.rs")),
     ("cases/greets.json", template!("rust/cases/greets.json")),
@@ -44,6 +44,9 @@ const RUST: [File; 16] = [
         template!("rust/sdk.toml"),
     ),
     sdk!("src/json.rs"),
+    sdk!("src/json/rewrite.rs"),
+    sdk!("src/json/scan.rs"),
+    sdk!("src/json/token.rs"),
     sdk!("src/lib.rs"),
     sdk!("src/log.rs"),
     sdk!("src/moment.rs"),
