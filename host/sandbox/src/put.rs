@@ -2,13 +2,15 @@
 //!
 //! The folder stays the one truth: a file is tried first, exactly as the loader would, then
 //! written aside and renamed into place, and the loader finds it there like any other. A refusal
-//! touches nothing.
+//! touches nothing. One such write at a time, from its trial until it is live.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedMutexGuard;
 use whisperer_domain::id::Digest;
 use whisperer_domain::plugin::PluginName;
 
@@ -55,6 +57,7 @@ impl Sandbox {
     /// The file is either written whole or not at all.
     pub async fn put(&self, name: &PluginName, part: Part) -> Result<(), PutError> {
         self.reconciled().await;
+        let turn = Arc::clone(&self.writing).lock_owned().await;
         let path = component_path(&self.folder, name);
         let bytes_max = self.file_bytes_max;
         let present = blocking(move || read(&path, bytes_max)).await?;
@@ -82,9 +85,7 @@ impl Sandbox {
             NotLoaded::Refused(reason) => PutError::Refused(reason),
             NotLoaded::Later(reason) => PutError::Later(reason),
         })?;
-        blocking(move || write(&target, bytes.as_deref()))
-            .await?
-            .map_err(PutError::Folder)?;
+        let _turn = Self::alone(turn, move || write(&target, bytes.as_deref())).await?;
         let live = |member: Option<&Member>| member.is_some_and(|it| runs(it, &wanted));
         self.until(name, live).await
     }
@@ -95,6 +96,7 @@ impl Sandbox {
     /// As [`Sandbox::put`].
     pub async fn remove(&self, name: &PluginName) -> Result<(), PutError> {
         self.reconciled().await;
+        let turn = Arc::clone(&self.writing).lock_owned().await;
         if !self.registry.load().members.contains_key(name) {
             return Err(PutError::Missing);
         }
@@ -102,10 +104,25 @@ impl Sandbox {
             component_path(&self.folder, name),
             settings_path(&self.folder, name),
         ];
-        blocking(move || files.iter().try_for_each(|path| write(path, None)))
-            .await?
-            .map_err(PutError::Folder)?;
+        let _turn = Self::alone(turn, move || {
+            files.iter().try_for_each(|path| write(path, None))
+        })
+        .await?;
         self.until(name, |member| member.is_none()).await
+    }
+
+    /// The turn goes along with the work: a caller that is dropped meanwhile lets nobody else in.
+    async fn alone(
+        turn: OwnedMutexGuard<()>,
+        work: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> Result<OwnedMutexGuard<()>, PutError> {
+        let (turn, done) = blocking(move || {
+            let done = work();
+            (turn, done)
+        })
+        .await?;
+        done.map_err(PutError::Folder)?;
+        Ok(turn)
     }
 
     async fn until(

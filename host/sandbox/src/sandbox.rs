@@ -30,6 +30,9 @@ pub struct Sandbox {
     pub(crate) loader: Arc<Loader>,
     pub(crate) folder: PathBuf,
     pub(crate) file_bytes_max: u64,
+    /// Writes into the folder on behalf of the API are one at a time: what was tried together is
+    /// what lies there together, and they share the file that they write aside.
+    pub(crate) writing: Arc<tokio::sync::Mutex<()>>,
     catalog: Arc<dyn Catalog>,
     bells: Mutex<Vec<Bell>>,
     reconciled: watch::Sender<bool>,
@@ -74,6 +77,7 @@ impl Sandbox {
             loader: Arc::clone(&loader),
             folder: config.folder.clone(),
             file_bytes_max: config.file_bytes_max,
+            writing: Arc::default(),
             catalog: Arc::clone(&catalog),
             bells: Mutex::new(Vec::new()),
             reconciled: watch::Sender::new(false),

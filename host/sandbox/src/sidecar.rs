@@ -51,7 +51,7 @@ impl Sidecar {
     /// # Errors
     /// The key and the rule, with the line if it is the syntax.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let text: Text = toml::from_str(text).map_err(|why| why.to_string().trim().to_owned())?;
+        let text: Text = toml::from_str(text).map_err(|why| located(text, &why))?;
         let events = text.events.map(|names| {
             let parsed: Result<Vec<_>, _> =
                 names.iter().map(|name| EventPattern::parse(name)).collect();
@@ -86,6 +86,17 @@ impl Sidecar {
             log_bytes_max: said.log_kib.map_or(default.log_bytes_max, |kib| kib << 10),
             calls_max: said.concurrency.unwrap_or(default.calls_max),
         }
+    }
+}
+
+/// Not in the parser's own words, which show the whole line: it may hold a secret, and whoever
+/// may see plugins sees why one is refused.
+fn located(text: &str, why: &toml::de::Error) -> String {
+    let message = why.message().trim();
+    let before = why.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message.to_owned(),
     }
 }
 
@@ -170,10 +181,26 @@ mod tests {
             ("[limits]\nconcurrency = 0", "limits.concurrency"),
             ("events = [\"a..b\"]", "events"),
             ("enabled = ", "line 1"),
+            ("enabled = true\n[config]\na = hunter2", "line 3"),
         ];
         for (text, named) in cases {
             let why = Sidecar::parse(text).unwrap_err();
             assert!(why.contains(named), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_fault_beside_a_secret_does_not_show_it() {
+        let cases = [
+            "[config]\ntoken = \"hunter2\" x",
+            "[config]\ntoken = hunter2",
+            "[config]\ntoken = \"hunter2",
+            "[config]\ntoken = \"hunter2\"\ntoken = \"hunter2\"",
+            "config = \"hunter2\"",
+        ];
+        for text in cases {
+            let why = Sidecar::parse(text).unwrap_err();
+            assert!(!why.contains("hunter2"), "{text}: {why}");
         }
     }
 }

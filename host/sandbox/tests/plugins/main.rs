@@ -8,4 +8,5 @@ mod chain;
 #[allow(dead_code, reason = "the black-box tests use more of it")]
 mod guests;
 mod limits;
+mod put;
 mod reload;
