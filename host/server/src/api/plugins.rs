@@ -132,12 +132,13 @@ pub(super) async fn put(
             .map_err(|_| refused("The settings are not UTF-8."))?;
         Part::Settings((!text.trim().is_empty()).then_some(text))
     };
-    drop(received);
     let status = match api.plugins.one(&name) {
         Some(_) => StatusCode::OK,
         None => StatusCode::CREATED,
     };
     api.plugins.put(name.clone(), part).await?;
+    // It is accounted for until nobody holds its copy any more.
+    drop(received);
     tracing::info!(plugin = %name, owner = %who.owner, "a plugin was put by the API");
     shown(&api, &who, &name, status)
 }

@@ -124,6 +124,121 @@ async fn while_nobody_knows_what_is_secret_nothing_is_shown() {
     assert_eq!(kept(&app), json!({"token": "hunter2"}));
 }
 
+/// Read where a hook is read, and wherever else one shows.
+#[tokio::test]
+async fn no_view_of_a_hook_shows_the_secret() {
+    let app = app_with(Some(Digest([7; 32])), Some(SCHEMA)).await;
+    let config = json!({"paths": ["a"], "login": {"token": "hunter2"}});
+    let body = hook(&json!([{"name": "redact", "config": config}]));
+    let made = app.call("root", "POST", "/hooks/", &body).await.json();
+    let event = json!({"type": "package.created", "payload": {}});
+    app.event(event.clone()).await;
+    let path = format!("/hooks/{}/", made["id"]);
+    let refused = json!({"target_url": "https://example.com/in", "event_type": "*",
+        "plugins": [{"name": "redact", "config": {"paths": 1, "login": {"token": "hunter2"}}}]});
+    let tried = json!({"event": event, "config": {"paths": ["a"], "x": "hunter2"}});
+    let calls = [
+        ("GET", "/hooks/", String::new()),
+        ("GET", path.as_str(), String::new()),
+        ("GET", "/hook_events/", String::new()),
+        ("GET", "/hook_events/1/", String::new()),
+        ("GET", "/plugins/redact/", String::new()),
+        ("PATCH", &path, json!({"max_attempts": 3}).to_string()),
+        ("PUT", &path, refused.to_string()),
+        ("POST", "/hooks/", body),
+        ("POST", "/plugins/redact/try/", tried.to_string()),
+        ("DELETE", &path, String::new()),
+        ("GET", "/hook_events/1/", String::new()),
+    ];
+    for (method, path, body) in calls {
+        let answer = app.call("root", method, path, &body).await;
+        assert!(answer.status.as_u16() < 500, "{method} {path}");
+        assert_ne!(answer.status.as_u16(), 404, "{method} {path}");
+        assert!(
+            !answer.text.contains("hunter2"),
+            "{method} {path}: {}",
+            answer.text
+        );
+    }
+}
+
+/// A plugin may put its secret into what it sends, so another host must not be handed it unasked.
+#[tokio::test]
+async fn a_hook_that_moves_to_another_host_is_asked_for_its_secrets_again() {
+    let app = app_with(Some(Digest([7; 32])), Some(SCHEMA)).await;
+    let chain = |token: &str| json!([{"name": "redact", "config": {"paths": [], "login": {"token": token}}}]);
+    let made = app
+        .call("alice", "POST", "/hooks/", &hook(&chain("hunter2")))
+        .await;
+    let path = format!("/hooks/{}/", made.json()["id"]);
+    let elsewhere = "https://example.org/in";
+    let cases = [
+        (json!({"target_url": "https://example.com/other"}), 200, ""),
+        (json!({"target_url": elsewhere}), 400, "/errors/plugins/0"),
+        (
+            json!({"target_url": elsewhere, "plugins": chain("********")}),
+            400,
+            "/errors/plugins/0/config/login/token/0",
+        ),
+        (
+            json!({"target_url": elsewhere, "plugins": [{"name": "redact", "config": "********"}]}),
+            400,
+            "/errors/plugins/0/config/0",
+        ),
+        (
+            json!({"target_url": elsewhere, "plugins": chain("hunter3")}),
+            200,
+            "",
+        ),
+    ];
+    for (patch, status, place) in cases {
+        let answer = app.call("alice", "PATCH", &path, &patch.to_string()).await;
+        assert_eq!(answer.status.as_u16(), status, "{patch}: {}", answer.text);
+        if status == 400 {
+            let told = answer.json();
+            let told = told.pointer(place).and_then(Value::as_str).unwrap_or("");
+            assert!(told.contains("host changes"), "{patch}: {}", answer.text);
+        }
+    }
+    assert_eq!(kept(&app)["login"]["token"], "hunter3");
+    let plain = json!({"plugins": [{"name": "redact", "config": {"paths": []}}]}).to_string();
+    app.call("alice", "PATCH", &path, &plain).await;
+    let back = json!({"target_url": "https://example.com/in"}).to_string();
+    let moved = app.call("alice", "PATCH", &path, &back).await;
+    assert_eq!(moved.status.as_u16(), 200, "nothing secret: {}", moved.text);
+}
+
+/// Its file may be gone for a while: the hook can be read and written back meanwhile.
+#[tokio::test]
+async fn a_config_outlives_that_its_plugin_is_gone() {
+    let app = app_with(Some(Digest([7; 32])), Some(SCHEMA)).await;
+    let config = json!({"paths": ["a"], "login": {"token": "hunter2"}});
+    let body = hook(&json!([{"name": "redact", "config": config}]));
+    let made = app.call("alice", "POST", "/hooks/", &body).await;
+    let path = format!("/hooks/{}/", made.json()["id"]);
+    let gone = CatalogChange::RemovePlugin(PluginName::parse("redact").unwrap());
+    app.store.change(gone).await.unwrap();
+
+    let seen = app.call("alice", "GET", &path, "").await.json();
+    assert_eq!(
+        seen["plugins"],
+        json!([{"name": "redact", "config": "********"}])
+    );
+    let put = app.call("alice", "PUT", &path, &seen.to_string()).await;
+    assert_eq!(put.status.as_u16(), 200, "{}", put.text);
+    assert_eq!(kept(&app), config);
+    // What was read while the schema was known must not be taken at its word now.
+    let masked = json!([{"name": "redact", "config": made.json()["plugins"][0]["config"]}]);
+    let patch = json!({"plugins": masked}).to_string();
+    let (status, answer) = app.call("alice", "PATCH", &path, &patch).await.parts();
+    let told = answer["errors"]["plugins"]["0"]["config"][0].as_str();
+    assert_eq!(status, 400, "{answer}");
+    assert!(told.unwrap().contains("has loaded"), "{answer}");
+    assert_eq!(kept(&app), config);
+    let other = app.call("bob", "POST", "/hooks/", &body).await;
+    assert_eq!(other.status.as_u16(), 400, "{}", other.text);
+}
+
 #[tokio::test]
 async fn a_dry_run_shows_result_difference_and_cost() {
     let app = app_with(Some(Digest([7; 32])), Some(SCHEMA)).await;
@@ -193,6 +308,39 @@ async fn a_dry_run_that_cannot_be_names_the_field() {
     }
     let missing = app.call("alice", "POST", "/plugins/none/try/", "{}").await;
     assert_eq!(missing.parts().0, 404);
+}
+
+#[tokio::test]
+async fn a_dry_run_takes_a_delivery_and_a_hook_of_its_owner_only() {
+    let app = app_with(Some(Digest([7; 32])), Some(SCHEMA)).await;
+    let body = hook(&json!([{"name": "redact", "config": {"paths": ["x"]}}]));
+    let made = app.call("alice", "POST", "/hooks/", &body).await.json();
+    app.event(json!({"type": "package.created", "payload": {"a": 1}}))
+        .await;
+    let path = "/plugins/redact/try/";
+    let both = json!({"delivery_id": 1, "hook_id": made["id"]}).to_string();
+    let (status, tried) = app.call("alice", "POST", path, &both).await.parts();
+    assert_eq!(status, 200, "{tried}");
+    let made_of = &tried["result"]["payload"];
+    assert_eq!(made_of["configs"], json!([r#"redact={"paths":["x"]}"#]));
+    assert_eq!(made_of["origin"], "https://example.com");
+    let removed = json!({"op": "remove", "path": "/a"});
+    let diff = tried["diff"].as_array().unwrap();
+    assert!(diff.contains(&removed), "the delivery's event: {tried}");
+
+    let event = json!({"type": "package.created", "payload": {}});
+    for (field, asked) in [
+        ("delivery_id", json!({"delivery_id": 1})),
+        ("hook_id", json!({"event": event, "hook_id": made["id"]})),
+    ] {
+        let (status, told) = app
+            .call("bob", "POST", path, &asked.to_string())
+            .await
+            .parts();
+        assert_eq!(status, 400, "{told}");
+        let told = told["errors"][field][0].as_str().unwrap();
+        assert!(told.starts_with("There is no such"), "{told}");
+    }
 }
 
 #[tokio::test]

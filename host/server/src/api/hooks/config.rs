@@ -29,10 +29,7 @@ pub(super) fn read(
     target: Option<&TargetUrl>,
 ) -> Checked<Config> {
     let old = basis.old();
-    let moved = match (old, target) {
-        (Some(old), Some(new)) => moves_elsewhere(&old.target, new),
-        (None, _) | (_, None) => false,
-    };
+    let moved = moved(basis, target);
     let kept_password = old
         .and_then(|old| old.auth.as_ref())
         .map(|auth| &auth.password);
@@ -49,6 +46,15 @@ pub(super) fn read(
         }
     };
     Ok(written(members, auth))
+}
+
+/// Secrets that may be sent are not handed to another host unasked. `target` is the new one, if it
+/// could be read.
+pub(super) fn moved(basis: Basis<'_>, target: Option<&TargetUrl>) -> bool {
+    match (basis.old(), target) {
+        (Some(old), Some(new)) => moves_elsewhere(&old.target, new),
+        (None, _) | (_, None) => false,
+    }
 }
 
 /// A PATCH leaves the object as it is; a PUT empties it, but for the credentials: what is a

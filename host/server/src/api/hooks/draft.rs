@@ -12,6 +12,7 @@ use whisperer_domain::id::{HookId, Owner};
 use whisperer_domain::target_url::{TARGET_URL_BYTES_MAX, TargetUrl};
 use whisperer_domain::time::Timestamp;
 
+use super::chain::{self, Old};
 use super::settings::Settings;
 use super::{config, secret_key, subscription};
 use crate::api::Api;
@@ -89,7 +90,17 @@ pub(super) fn hook(
         Basis::New(_) | Basis::Replacing(_) => Settings::default(),
         Basis::Patching(old) => Settings::of(old),
     };
-    settings.read(input, snapshot, basis.old(), &mut errors);
+    let moved = config::moved(basis, target.as_ref());
+    let old_chain = match basis.old() {
+        None => Old::None,
+        Some(old) if moved => Old::Moved(&old.plugins),
+        Some(old) => Old::Kept(&old.plugins),
+    };
+    settings.read(input, snapshot, old_chain, &mut errors);
+    if moved && !input.contains_key("plugins") {
+        let kept = chain::may_move(&settings.plugins, snapshot);
+        errors.note("plugins", kept.map_err(Into::into));
+    }
     let is_active = errors.note("is_active", activity(input.get("is_active")));
 
     let read = target

@@ -15,7 +15,8 @@ use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::secret::Secret;
 use whisperer_domain::sign::SignatureForm;
 
-use super::{chain, headers, retry};
+use super::chain::{self, Old};
+use super::{headers, retry};
 use crate::api::field_errors::{Checked, FieldErrors};
 use crate::api::value;
 
@@ -90,7 +91,7 @@ impl Settings {
         &mut self,
         input: &Map<String, Value>,
         snapshot: &CatalogSnapshot,
-        old: Option<&Hook>,
+        old: Old<&PluginChoice>,
         errors: &mut FieldErrors,
     ) {
         let fresh = Self::default();
@@ -118,7 +119,7 @@ impl Settings {
             |given| headers::read(given).map(Some),
         );
         fields.set("plugins", &mut self.plugins, fresh.plugins, |given| {
-            chain::read(given, snapshot, old.map(|old| &old.plugins))
+            chain::read(given, snapshot, old)
         });
         fields.set(
             "on_plugin_error",

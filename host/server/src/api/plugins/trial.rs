@@ -25,7 +25,7 @@ use crate::api::auth::Principal;
 use crate::api::body;
 use crate::api::events::Input;
 use crate::api::field_errors::FieldErrors;
-use crate::api::hooks::chain;
+use crate::api::hooks::chain::{self, Old};
 use crate::api::problem::Problem;
 use crate::chain_result;
 
@@ -53,14 +53,14 @@ pub(in crate::api) async fn try_out(
     request: Request,
 ) -> Result<Response, Problem> {
     let name = PluginName::parse(&name).map_err(|_| Problem::not_found())?;
-    if api.plugins.one(&name).is_none() {
+    let snapshot = api.catalog.snapshot();
+    if !snapshot.plugins.contains_key(&name) {
         return Err(Problem::not_found());
     }
     let received = body::receive(&api, request, api.limits.event_body_bytes_max).await?;
     body::check(&received.bytes)?;
     let asked: Asked<'_> =
         serde_json::from_slice(&received.bytes).map_err(|error| body::syntax(&error))?;
-    let snapshot = api.catalog.snapshot();
     let event = Arc::new(event(&api, &who, &snapshot, &received.bytes, &asked).await?);
     let (choice, hook, origin) = chosen(&who, &snapshot, name, &asked)?;
     let trial = api
@@ -135,11 +135,11 @@ fn chosen(
     }
     let choice = match &asked.chain {
         Some(given) => {
-            chain::read(given, snapshot, None).map_err(|fault| faulty("chain", fault))?
+            chain::read(given, snapshot, Old::None).map_err(|fault| faulty("chain", fault))?
         }
         None => {
             let member = snapshot.plugins.get(&name);
-            let config = chain::config(asked.config.as_ref(), member, None)
+            let config = chain::config(asked.config.as_ref(), member, Old::None)
                 .map_err(|fault| faulty("config", fault))?;
             PluginChoice::Chain(vec![ChainLink { name, config }])
         }
