@@ -169,6 +169,19 @@ fn no_file_has_an_empty_name() {
     assert!(empty.is_empty(), "names that say nothing: {empty:#?}");
 }
 
+/// A metric that nobody can look up is noise. Settings are held to the same in
+/// `black_box/setup.rs`, metrics as they are served in `black_box/operator.rs`.
+#[test]
+fn every_metric_stands_in_the_readme() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for (name, _) in whisperer_sandbox::metrics::ALL {
+        assert!(
+            readme.contains(&format!("| `{name}` |")),
+            "the README lacks {name}"
+        );
+    }
+}
+
 /// A split must follow the sense, never the number: this only prints.
 #[test]
 fn long_files_are_listed() {

@@ -36,6 +36,29 @@ async fn put(server: &Server, name: &str, kind: &str, body: Vec<u8>) -> (StatusC
     (status, serde_json::from_str(&text).unwrap())
 }
 
+/// As Prometheus on this machine does it; and every name that comes is in the README.
+async fn scraped(server: &Server) -> String {
+    let url = format!("{}/metrics", server.base);
+    let far = server
+        .http()
+        .get(&url)
+        .header("x-forwarded-for", "192.0.2.1");
+    assert_eq!(far.send().await.unwrap().status(), 401);
+    let near = server.http().get(&url).send().await.unwrap();
+    let text = near.text().await.unwrap();
+    let readme = include_str!("../../README.md");
+    let lines = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let names: Vec<&str> = lines.filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.len() > 5, "{text}");
+    for name in names {
+        assert!(
+            readme.contains(&format!("| `{name}` |")),
+            "the README lacks {name}"
+        );
+    }
+    text
+}
+
 async fn waits(server: &Server, hook: u64, word: &str) {
     eventually(word, PATIENCE, async || {
         let delivery = server.deliveries(hook).await.into_iter().next()?;
@@ -199,8 +222,7 @@ async fn a_plugin_that_keeps_trapping_is_stopped_and_released_by_hand() {
     let waiting = server.deliveries(bad).await.remove(0);
     assert_eq!(waiting["attempts"], json!([]), "waiting is no attempt");
 
-    let metrics = server.http().get(format!("{}/metrics", server.base));
-    let metrics = metrics.send().await.unwrap().text().await.unwrap();
+    let metrics = scraped(&server).await;
     for line in [
         "whisperer_plugin_calls_total{plugin=\"hostile\",result=\"trap\"} 20",
         "whisperer_plugin_calls_total{plugin=\"hostile\",result=\"ok\"} 21",
@@ -222,4 +244,70 @@ async fn a_plugin_that_keeps_trapping_is_stopped_and_released_by_hand() {
     })
     .await;
     assert_eq!(server.deliveries(good).await.len(), 21);
+}
+
+/// Its parser shows the line that it cannot read.
+#[tokio::test]
+async fn settings_that_cannot_be_read_are_told_without_the_secret_in_them() {
+    let (_folder, server) = server_with(&[("redact", "redact")]).await;
+    let broken = b"[config]\ntoken = hunter2\n";
+    let (status, told) = put(&server, "redact", "application/toml", broken.to_vec()).await;
+    let words = told["detail"].as_str().unwrap();
+    assert_eq!(status, 400);
+    assert!(words.contains("line 2"), "{words}");
+    assert!(!words.contains("hunter2"), "{words}");
+
+    drop_in(&server.plugins, "redact.toml", broken);
+    let error = eventually("the refusal", PATIENCE, async || {
+        let (_, now) = server.call(Method::GET, "/plugins/redact/", None).await;
+        Some(now["load_error"].as_str()?.to_owned())
+    })
+    .await;
+    assert!(error.contains("line 2"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+    assert!(!server.log().contains("hunter2"), "{}", server.log());
+}
+
+/// A hook's chain on the event of one of its deliveries, before and after a plugin of it is gone.
+#[tokio::test]
+async fn a_past_delivery_is_tried_through_its_hook() {
+    let (_folder, server) = server_with(&[("redact", "redact"), ("filter", "filter")]).await;
+    let receiver = Receiver::accepting().await;
+    let hook = server
+        .hook(
+            json!({"target_url": receiver.url("/"), "event_type": "package.created",
+            "plugins": [{"name": "redact", "config": {"paths": ["a"]}}]}),
+        )
+        .await;
+    server.event("package.created", json!({"a": 1})).await;
+    receiver.wait(1, PATIENCE).await;
+    let delivery = server.deliveries(hook).await[0]["id"].clone();
+    let asked = json!({"delivery_id": delivery, "hook_id": hook});
+    let tried = async || {
+        server
+            .call(Method::POST, "/plugins/filter/try/", Some(&asked))
+            .await
+    };
+    let (status, now) = tried().await;
+    assert_eq!(
+        (status.as_u16(), &now["result"]),
+        (
+            200,
+            &json!({"outcome": "modified", "payload": {"a": "***"}})
+        )
+    );
+    assert_eq!(now["runs"][0]["plugin"], "redact");
+
+    let gone = server
+        .call(Method::DELETE, "/plugins/redact/?force=true", None)
+        .await;
+    assert_eq!(gone.0, 204);
+    let (status, now) = tried().await;
+    assert_eq!(
+        (status.as_u16(), &now["result"]["outcome"], &now["runs"]),
+        (200, &json!("deferred"), &json!([]))
+    );
+    let words = now["result"]["waiting_for"].as_str().unwrap();
+    assert!(words.contains("redact"), "{words}");
+    assert_eq!(receiver.count(), 1, "nothing is sent");
 }

@@ -15,6 +15,7 @@ mod hook_faults;
 mod hook_state;
 mod hooks;
 mod ledger_down;
+mod metrics;
 mod plugins;
 mod retry;
 mod secrets;
