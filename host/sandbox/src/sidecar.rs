@@ -32,7 +32,8 @@ pub(crate) struct Sidecar {
 struct Text {
     enabled: Option<bool>,
     events: Option<Vec<String>>,
-    config: Option<toml::Table>,
+    /// Of any kind, so that no one but us says that it is no table: serde shows the value.
+    config: Option<toml::Value>,
     #[serde(default)]
     limits: LimitsText,
 }
@@ -63,12 +64,15 @@ impl Sidecar {
         in_range("output_kib", limits.output_kib, OUTPUT_KIB_MAX)?;
         in_range("log_kib", limits.log_kib, LOG_KIB_MAX)?;
         in_range("concurrency", limits.concurrency, CONCURRENCY_MAX)?;
+        let config = match text.config {
+            None => None,
+            Some(toml::Value::Table(table)) => Some(Value::from(object(table)).to_string()),
+            Some(_) => return Err("config: must be a table".to_owned()),
+        };
         Ok(Self {
             disabled: text.enabled == Some(false),
             events: events.transpose()?,
-            config: text
-                .config
-                .map(|table| Value::from(object(table)).to_string()),
+            config,
             limits,
         })
     }
@@ -92,11 +96,14 @@ impl Sidecar {
 /// Not in the parser's own words, which show the whole line: it may hold a secret, and whoever
 /// may see plugins sees why one is refused.
 fn located(text: &str, why: &toml::de::Error) -> String {
-    let message = why.message().trim();
+    let message = match why.message().trim() {
+        "" => "this cannot be read".to_owned(),
+        message => message.replace('\n', ", "),
+    };
     let before = why.span().and_then(|span| text.get(..span.start));
     match before {
         Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
-        None => message.to_owned(),
+        None => message,
     }
 }
 
