@@ -1,0 +1,75 @@
+//! W-01 and W-08: guests that do not end, wherever they spend their time. Each has its own time
+//! and not more, and the neighbour's calls go on meanwhile.
+
+use std::time::{Duration, Instant};
+
+use whisperer_domain::plugin::PluginFailure;
+use whisperer_sandbox::Limits;
+
+use crate::alone::{Footprint, alone, thread_time};
+use crate::scene::{self, BAD, within};
+use crate::wat::wat;
+
+/// Two ticks, and what a ticking thread may come late on a loaded machine.
+const ALLOWANCE: Duration = Duration::from_millis(100);
+
+/// All of a call happens on this one thread, so its processor time is the guest's, whatever the
+/// machine does beside.
+#[tokio::test]
+async fn who_does_not_end_is_ended() {
+    let _alone = alone().await;
+    let own_time = Limits::default().own_time;
+    for name in [
+        "exponential",
+        "indirect",
+        "two-memories",
+        "loop-realloc",
+        "loop-post-return",
+        "clock",
+        "wait",
+        "random-flood",
+    ] {
+        let bench = scene::with(&wat(name)).await;
+        let start = (thread_time(), Instant::now());
+        let run = scene::call(&bench, BAD).await;
+        let (worked, passed) = (thread_time() - start.0, start.1.elapsed());
+        let (kind, message) = scene::failure(&run);
+        assert_eq!(kind, PluginFailure::Timeout, "{name}: {message}");
+        within(worked, own_time + ALLOWANCE);
+        within(passed, own_time * 10 + ALLOWANCE);
+        scene::good_call(&bench).await;
+        assert_eq!(scene::fails(&bench).await.0, PluginFailure::Timeout);
+    }
+}
+
+#[tokio::test]
+async fn a_gibibyte_of_randomness_is_not_made() {
+    let _alone = alone().await;
+    let bench = scene::with(&wat("random")).await;
+    let footprint = Footprint::start();
+    let (kind, message) = scene::fails(&bench).await;
+    assert_eq!(kind, PluginFailure::Trap, "{message}");
+    assert!(footprint.peak_mib() < 8, "{} MiB", footprint.peak_mib());
+}
+
+/// However much is said, 16 KiB of it are kept, and the rest takes up no memory on its way.
+#[tokio::test]
+async fn a_flood_of_words_is_cut_off() {
+    let _alone = alone().await;
+    let bench = scene::with(&wat("log-flood")).await;
+    let footprint = Footprint::start();
+    let run = scene::call(&bench, BAD).await;
+    assert_eq!(scene::failure(&run).0, PluginFailure::Timeout);
+    let log = &run.runs[0].log;
+    assert_eq!(log.last().unwrap(), "[the rest was cut off]");
+    let bytes: usize = log.iter().map(String::len).sum();
+    assert!(bytes <= Limits::default().log_bytes_max + 64, "{bytes}");
+    assert!(footprint.peak_mib() < 8, "{} MiB", footprint.peak_mib());
+    scene::good_call(&bench).await;
+
+    let bench = scene::with(&wat("log-line")).await;
+    let footprint = Footprint::start();
+    let (kind, message) = scene::fails(&bench).await;
+    assert_eq!(kind, PluginFailure::OutputTooLarge, "{message}");
+    assert!(footprint.peak_mib() < 8, "{} MiB", footprint.peak_mib());
+}

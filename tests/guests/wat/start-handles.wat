@@ -1,0 +1,9 @@
+;; Makes handles in its start function until it is stopped.
+(type $thing (resource (rep i32)))
+(core func $new (canon resource.new $thing))
+(core module $code
+  (import "host" "new" (func $new (param i32) (result i32)))
+  (func $begin (loop $on (drop (call $new (i32.const 1))) (br $on)))
+  (start $begin)
+  (func (export "transform") (param i32) (result i32) (i32.const 16)))
+(core instance $guest (instantiate $code (with "host" (instance (export "new" (func $new))))))
