@@ -20,10 +20,6 @@ use crate::limits::{
 /// One epoch. A guest gives way this often while it computes.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// Most components have one memory. Places are few, because what a guest took stays resident
-/// until a batch of places is given back: places times the memory limit is the worst there is.
-const MEMORIES_PER_CALL: u32 = 2;
-
 /// Instances beside those of calls: one is tried out while it is loaded.
 const SPARE_INSTANCES: usize = 2;
 
@@ -81,7 +77,7 @@ fn pool(config: &SandboxConfig) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)
         .total_core_instances(calls.saturating_mul(CORE_INSTANCES_MAX))
-        .total_memories(calls.saturating_mul(MEMORIES_PER_CALL))
+        .total_memories(calls.saturating_mul(MEMORIES_MAX))
         .total_tables(calls.saturating_mul(TABLES_MAX))
         .total_stacks(calls)
         .max_core_instances_per_component(CORE_INSTANCES_MAX)

@@ -166,18 +166,18 @@ fn grow(used: &mut usize, used_max: usize, current: usize, desired: usize) -> bo
 }
 
 impl ResourceLimiter for Meter {
-    /// Failing the call by name beats letting the guest guess what to do without memory. Beyond
-    /// the maximum that the guest itself declared, its growth fails as it expects.
+    /// Failing the call by name beats letting the guest guess what to do without memory. Within
+    /// that, beyond the maximum that the guest itself declared, its growth fails as it expects.
     fn memory_growing(
         &mut self,
         current: usize,
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
+        let bytes_max = self.memory_bytes_max;
+        if desired <= bytes_max && maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        let bytes_max = self.memory_bytes_max;
         if !grow(&mut self.memory_bytes, bytes_max, current, desired) {
             return Err(Exceeded::Memory { bytes_max }.into());
         }
@@ -190,7 +190,7 @@ impl ResourceLimiter for Meter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
+        if desired <= TABLE_ELEMENTS_MAX && maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
         if !grow(

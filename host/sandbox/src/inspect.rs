@@ -1,5 +1,7 @@
 //! What can be seen of a file before anything of it runs, said in words that help.
 
+pub(crate) mod effort;
+
 use wasmtime::Engine;
 use wasmtime::component::Component;
 

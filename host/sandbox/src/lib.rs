@@ -50,6 +50,9 @@ mod sandbox;
 mod sidecar;
 mod status;
 mod tally;
+#[cfg(test)]
+#[path = "../tests/isolation/wat.rs"]
+mod wat;
 mod watch;
 
 pub use config::{FolderTimes, SandboxConfig};

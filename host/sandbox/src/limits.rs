@@ -12,9 +12,12 @@ pub(crate) const MEMORY_BYTES_CEILING: usize = 256 << 20;
 pub(crate) const HANDLES_MAX: usize = 1024;
 /// In all tables of a call. JavaScript and Python engines need more than 20,000.
 pub(crate) const TABLE_ELEMENTS_MAX: usize = 1 << 16;
-/// Core instances, memories and tables of one component.
+/// Core instances, memories and tables of one component. The pool has so many for each call that
+/// may run: a plugin that has them all takes no other's.
 pub(crate) const CORE_INSTANCES_MAX: u32 = 32;
-pub(crate) const MEMORIES_MAX: u32 = 4;
+/// Most components have one. Few, because what a guest took stays resident until a batch of
+/// places is given back: places times the memory limit is the worst there is.
+pub(crate) const MEMORIES_MAX: u32 = 2;
 pub(crate) const TABLES_MAX: u32 = 16;
 /// A call chain this long that ends outside of its memory has overflowed its stack: compilers
 /// keep most of a guest's stack in its memory, where WebAssembly does not see it end.

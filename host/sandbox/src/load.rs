@@ -17,7 +17,7 @@ use crate::call::introduce;
 use crate::fit::Fit;
 use crate::folder::Unit;
 use crate::guest::Guest;
-use crate::inspect::{check_preamble, shape};
+use crate::inspect::{check_preamble, effort, shape};
 use crate::limits::Limits;
 use crate::registry::Generation;
 use crate::sidecar::Sidecar;
@@ -153,13 +153,14 @@ fn step_back() {
     }
 }
 
-fn compile(
+pub(crate) fn compile(
     engine: &Engine,
     linker: &Linker<Guest>,
     bytes: &[u8],
     limits: &Limits,
 ) -> Result<Code, String> {
     check_preamble(bytes)?;
+    effort::check(bytes)?;
     let component = Component::from_binary(engine, bytes)
         .map_err(|why| format!("it cannot be compiled (cut off?): {why:#}"))?;
     let shape = shape(engine, &component, limits)?;

@@ -34,8 +34,8 @@ async fn who_takes_too_much_fails_at_the_bound() {
 async fn who_needs_too_much_to_begin_with_is_refused() {
     let _alone = alone().await;
     for (name, words) in [
-        ("far-data", "bytes of memory to start with"),
-        ("large-table", "table elements"),
+        ("far-data", "1073741824"),
+        ("large-table", "1000000"),
         ("memory64", "64-bit memory"),
         ("shared-memory", "shared"),
     ] {

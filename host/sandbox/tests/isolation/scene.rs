@@ -92,7 +92,7 @@ pub(crate) fn another(name: &str, number: u8) -> Vec<u8> {
     variant(&wat(name), number)
 }
 
-/// A wait for what must come, and how long it took.
+/// Of a time that has a bound.
 pub(crate) fn within(took: Duration, most: Duration) {
     assert!(took <= most, "{took:?} is more than {most:?}");
 }

@@ -36,7 +36,7 @@ async fn an_answer_that_lies_is_found_out() {
         ("long-list", "out of bounds"),
         ("not-utf8", "utf-8"),
         ("lone-surrogate", "surrogate"),
-        ("bad-realloc", "out of bounds"),
+        ("bad-realloc", "beyond end of memory"),
     ] {
         let bench = scene::with(&wat(name)).await;
         scene::good_call(&bench).await;
@@ -86,5 +86,5 @@ async fn a_type_that_nests_deep_is_refused() {
              (memory (core memory $heap "memory")) (realloc (core func $heap "realloc"))))"#
     );
     let reason = scene::refused(&crate::wat::component(&guest)).await;
-    assert!(reason.contains("depth"), "{reason}");
+    assert!(reason.contains("too deep"), "{reason}");
 }

@@ -41,6 +41,7 @@ pub(crate) fn act(event: Event, _target: Target, config: Config) -> Result<Outco
                 patch.set_header(format!("X-{n}"), "v")
             })
             .into()),
+        "set-headers" | "append-headers" | "remove-headers" => headers(&config.act, &event),
         "log-flood" => flood(),
         "see-headers" => see_headers(&event),
         "busy" => busy(),
@@ -98,6 +99,19 @@ fn flood() -> Result<Outcome, Failure> {
         eprintln!("err {n}");
     }
     Ok(Outcome::Unchanged)
+}
+
+/// Does with headers what the act says; the payload is a list of names and values.
+fn headers(act: &str, event: &Event) -> Result<Outcome, Failure> {
+    let headers: Vec<(String, String)> = event.json()?;
+    let patch = headers
+        .into_iter()
+        .fold(Patch::default(), |patch, (name, value)| match act {
+            "set-headers" => patch.set_header(name, value),
+            "append-headers" => patch.append_header(name, value),
+            _ => patch.remove_header(name),
+        });
+    Ok(patch.into())
 }
 
 fn see_headers(event: &Event) -> Result<Outcome, Failure> {
