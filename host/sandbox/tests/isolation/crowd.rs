@@ -49,7 +49,7 @@ async fn calls_that_are_given_up_leave_nothing_behind() {
     for run in join_all((0..16).map(|_| call(&bench, GOOD))).await {
         assert!(matches!(run.result, Chained::Unchanged), "{:?}", run.result);
     }
-    assert_eq!(scene::fails(&bench).await.0, PluginFailure::Timeout);
+    scene::good_call(&bench).await;
 }
 
 /// Fifty plugins, eight calls of each at once, in a pool of four places.

@@ -36,7 +36,7 @@ async fn who_needs_too_much_to_begin_with_is_refused() {
     for (name, words) in [
         ("far-data", "1073741824"),
         ("large-table", "1000000"),
-        ("memory64", "64-bit memory"),
+        ("memory64", "memory64"),
         ("shared-memory", "shared"),
     ] {
         let footprint = Footprint::start();

