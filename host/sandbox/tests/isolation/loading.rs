@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use whisperer_domain::port::Chained;
 use whisperer_sandbox::PluginStatus;
@@ -29,7 +29,7 @@ fn pipe(path: &Path) {
     assert!(made.unwrap().success());
 }
 
-fn folder(path: &Path) {
+fn make_folder(path: &Path) {
     std::fs::remove_file(path).unwrap();
     std::fs::create_dir(path).unwrap();
 }
@@ -57,9 +57,13 @@ fn compiled(path: &Path) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_takes_a_plugins_place_the_old_one_goes_on() {
     let _alone = alone().await;
-    let files: [(&str, &[u8]); 1] = [("good.wasm", &wat(GOOD))];
-    let bench = Bench::with(&files).await;
-    let path = bench.folder.path().join("good.wasm");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("good.wasm");
+    std::fs::write(&path, wat(GOOD)).unwrap();
+    let mut config = crate::bench::config(&folder);
+    // A folder cannot take a file's place in one step: for a moment nothing is there.
+    config.folder_times.removal_wait = Duration::from_secs(2);
+    let bench = Bench::start(folder, config, Default::default()).await;
     let digest = bench.status(GOOD).digest;
     let cases: [(&str, Spoil, &str); 10] = [
         ("nothing", |path| put(path, b""), "empty"),
@@ -83,7 +87,7 @@ async fn whatever_takes_a_plugins_place_the_old_one_goes_on() {
         ),
         ("500 MB", huge, "larger than"),
         ("a pipe", pipe, "not a regular file"),
-        ("a folder", folder, "not a regular file"),
+        ("a folder", make_folder, "not a regular file"),
         (
             "a device",
             |path| {
