@@ -15,7 +15,7 @@ demo: announce build plugins
 	@$(TARGET)/release/examples/demo --plugins $(DIST) $(DEMO)
 
 announce:
-	@echo "Builds the server and two plugins (minutes the first time, seconds later), then shows a dozen"
+	@echo "Builds the server and the plugins (minutes the first time, seconds later), then shows a dozen"
 	@echo "events on their way to three hooks: a few seconds, and it stays up for you to try."
 
 run: build plugins
