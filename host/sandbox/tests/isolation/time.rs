@@ -7,6 +7,7 @@ use whisperer_domain::plugin::PluginFailure;
 use whisperer_sandbox::Limits;
 
 use crate::alone::{Footprint, alone, thread_time};
+use crate::bench::Bench;
 use crate::scene::{self, BAD, within};
 use crate::wat::wat;
 
@@ -18,7 +19,6 @@ const ALLOWANCE: Duration = Duration::from_millis(100);
 #[tokio::test]
 async fn who_does_not_end_is_ended() {
     let _alone = alone().await;
-    let own_time = Limits::default().own_time;
     for name in [
         "exponential",
         "indirect",
@@ -30,18 +30,32 @@ async fn who_does_not_end_is_ended() {
         "random-flood",
     ] {
         let bench = scene::with(&wat(name)).await;
-        let start = (thread_time(), Instant::now());
-        let run = scene::call(&bench, BAD).await;
-        let (worked, passed) = (thread_time() - start.0, start.1.elapsed());
-        let (kind, message) = scene::failure(&run);
+        let (kind, message) = timed(&bench).await;
         assert_eq!(kind, PluginFailure::Timeout, "{name}: {message}");
-        within(worked, own_time + ALLOWANCE);
-        within(passed, own_time * 10 + ALLOWANCE);
         scene::good_call(&bench).await;
         // With a neighbour on the same thread, a loaded machine may run out of time first.
         let (kind, message) = scene::fails(&bench).await;
         let ended = [PluginFailure::Timeout, PluginFailure::Busy];
         assert!(ended.contains(&kind), "{name}: {message}");
+    }
+}
+
+/// One call, held to its time. Repeated if the machine was too busy to give the call its own: that
+/// says nothing about the guest.
+async fn timed(bench: &Bench) -> (PluginFailure, String) {
+    let own_time = Limits::default().own_time;
+    let mut rounds = 5;
+    loop {
+        let start = (thread_time(), Instant::now());
+        let run = scene::call(bench, BAD).await;
+        let (worked, passed) = (thread_time() - start.0, start.1.elapsed());
+        within(worked, own_time + ALLOWANCE);
+        within(passed, own_time * 10 + ALLOWANCE);
+        let (kind, message) = scene::failure(&run);
+        rounds -= 1;
+        if kind != PluginFailure::Busy || rounds == 0 {
+            return (kind, message);
+        }
     }
 }
 
