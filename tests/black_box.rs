@@ -15,8 +15,12 @@ mod ending;
 mod main_job;
 #[path = "black_box/operator.rs"]
 mod operator;
+#[path = "black_box/outside.rs"]
+mod outside;
 #[path = "black_box/plugins.rs"]
 mod plugins;
 #[path = "black_box/setup.rs"]
 mod setup;
 mod support;
+#[path = "../host/sandbox/tests/isolation/wat.rs"]
+mod wat;

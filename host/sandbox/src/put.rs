@@ -168,8 +168,15 @@ fn write(path: &Path, bytes: Option<&[u8]>) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Into a file that was not there: what lies in its place, left over or put there, may be a link
+/// that leads anywhere.
 fn write_aside(aside: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(aside)?;
+    match fs::remove_file(aside) {
+        Ok(()) => {}
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+        Err(why) => return Err(why),
+    }
+    let mut file = File::create_new(aside)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
