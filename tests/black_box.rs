@@ -9,6 +9,11 @@
 mod addresses;
 #[path = "black_box/authors.rs"]
 mod authors;
+#[path = "black_box/compiling.rs"]
+mod compiling;
+#[path = "support/costly.rs"]
+#[allow(dead_code, reason = "the sandbox's tests use more of it")]
+mod costly;
 #[path = "black_box/ending.rs"]
 mod ending;
 #[path = "black_box/main_job.rs"]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use crate::compiler::Compiler;
 use crate::limits::Limits;
 
 #[derive(Clone, Debug)]
@@ -13,6 +14,9 @@ pub struct SandboxConfig {
     /// Where compiled code is kept over restarts; none: it is compiled anew. Must be private to
     /// this process's user and must not lie in `folder`: what is in it is executed.
     pub cache: Option<PathBuf>,
+    /// Compiles in a process of its own, through the cache; without both of them components are
+    /// compiled on a thread of this process, which nothing can stop.
+    pub compiler: Option<Compiler>,
     /// For every plugin whose TOML file says nothing else.
     pub limits: Limits,
     /// Calls at once, all plugins together.
@@ -60,6 +64,7 @@ impl SandboxConfig {
         Self {
             folder: folder.into(),
             cache: None,
+            compiler: None,
             limits: Limits::default(),
             // More than cores, so that a few plugins that loop do not hold every turn.
             calls_max: cores.saturating_mul(2).clamp(4, 64),

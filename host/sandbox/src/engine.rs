@@ -1,7 +1,7 @@
 //! The one wasmtime engine, and the thread that makes its time pass.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -58,6 +58,21 @@ pub(crate) fn build(config: &SandboxConfig) -> Result<Engine, SandboxError> {
     }
 }
 
+/// An engine that compiles into the cache what an engine made by [`build`] finds there, and runs
+/// nothing: what the cache's key is made of is set by [`features`] alone, never by how memory is
+/// had.
+///
+/// # Errors
+/// As [`build`].
+pub(crate) fn build_for_cache(folder: &Path) -> Result<(Engine, Cache), SandboxError> {
+    let (_, cache) = open_cache(folder)?;
+    let mut settings = features();
+    settings.cache(Some(cache.clone()));
+    settings.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    let engine = Engine::new(&settings).map_err(|why| SandboxError::Engine(why.into()))?;
+    Ok((engine, cache))
+}
+
 fn features() -> Config {
     let mut config = Config::new();
     config
@@ -111,21 +126,28 @@ fn memory_resident_bytes() -> usize {
 }
 
 fn cache(folder: &Path, plugins: &Path) -> Result<Cache, SandboxError> {
-    let failed = |source| SandboxError::Cache {
-        folder: folder.to_owned(),
-        source,
-    };
-    make_private(folder).map_err(|why| failed(why.into()))?;
-    let folder = folder.canonicalize().map_err(|why| failed(why.into()))?;
+    let (folder, cache) = open_cache(folder)?;
     if plugins
         .canonicalize()
         .is_ok_and(|plugins| folder.starts_with(plugins))
     {
         return Err(SandboxError::CacheInPluginFolder { folder });
     }
+    Ok(cache)
+}
+
+/// With its folder by its one true name.
+fn open_cache(folder: &Path) -> Result<(PathBuf, Cache), SandboxError> {
+    let failed = |source| SandboxError::Cache {
+        folder: folder.to_owned(),
+        source,
+    };
+    make_private(folder).map_err(|why| failed(why.into()))?;
+    let folder = folder.canonicalize().map_err(|why| failed(why.into()))?;
     let mut settings = CacheConfig::new();
     settings.with_directory(&folder);
-    Cache::new(settings).map_err(|why| failed(why.into()))
+    let cache = Cache::new(settings).map_err(|why| failed(why.into()))?;
+    Ok((folder, cache))
 }
 
 fn make_private(folder: &Path) -> std::io::Result<()> {

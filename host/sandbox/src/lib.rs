@@ -6,6 +6,7 @@
 //! | [`Sandbox`] | the registry of what can run now, and the port itself |
 //! | `reconcile`, `watch`, `folder` | make the registry equal to the folder, again and again |
 //! | `load`, `inspect`, `sidecar` | make a generation of a file, or say why not |
+//! | `compiler` | compiling in a process of its own, bounded in time and memory |
 //! | `put` | a plugin's file written or removed by the API, after it was tried |
 //! | `fit`, `quarantine`, `tally`, `metrics` | whether a hook's configuration fits, whether a plugin is stopped, what it did |
 //! | `chain`, `patch` | run one delivery's plugins in order and check what each made |
@@ -28,6 +29,7 @@ mod bindings;
 mod call;
 mod chain;
 mod chance;
+mod compiler;
 mod config;
 mod engine;
 mod error;
@@ -55,6 +57,7 @@ mod tally;
 mod wat;
 mod watch;
 
+pub use compiler::{CompileBounds, Compiler, compile_from_stdin};
 pub use config::{FolderTimes, SandboxConfig};
 pub use error::SandboxError;
 pub use guest::Usage;

@@ -1,5 +1,6 @@
 //! From a file's bytes to a generation that may run, everything tried off to the side.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -14,6 +15,7 @@ use crate::bindings::PluginPre;
 use crate::bindings::describer::DescriberPre;
 use crate::bindings::describer::exports::whisperer::plugin::describe::Description;
 use crate::call::introduce;
+use crate::compiler::{Compiled, Compiler};
 use crate::fit::Fit;
 use crate::folder::Unit;
 use crate::guest::Guest;
@@ -48,16 +50,24 @@ pub(crate) struct Loader {
     engine: Engine,
     linker: Arc<Linker<Guest>>,
     limits: Limits,
+    /// And the cache that it compiles into. None: it is done in this process.
+    compiler: Option<(Compiler, PathBuf)>,
     /// One at a time: compiling must not take the cores that deliveries run on.
     compiling: Mutex<()>,
 }
 
 impl Loader {
-    pub(crate) fn new(engine: Engine, linker: Linker<Guest>, limits: Limits) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        linker: Linker<Guest>,
+        limits: Limits,
+        compiler: Option<(Compiler, PathBuf)>,
+    ) -> Self {
         Self {
             engine,
             linker: Arc::new(linker),
             limits,
+            compiler,
             compiling: Mutex::new(()),
         }
     }
@@ -69,7 +79,8 @@ impl Loader {
     /// Why this unit cannot run.
     ///
     /// # Cancel safety
-    /// Dropping the future lets the compiling thread finish for nothing.
+    /// Dropping the future ends a compiling process, and lets a compiling thread finish for
+    /// nothing.
     pub(crate) async fn load(
         &self,
         unit: Unit,
@@ -122,22 +133,39 @@ impl Loader {
         })
     }
 
-    /// On a thread of its own and not on the runtime's: a process that is told to end would wait
-    /// for those, and a large component takes seconds.
     async fn compile(&self, bytes: Vec<u8>, limits: Limits) -> Result<Code, NotLoaded> {
+        check_preamble(&bytes).map_err(NotLoaded::Refused)?;
         let _alone = self.compiling.lock().await;
-        let (answer, compiled) = oneshot::channel();
+        let compiled = match &self.compiler {
+            Some((compiler, cache)) => compiler.compile(&bytes, cache).await?,
+            None => Compiled::Not,
+        };
+        self.make(bytes, compiled, limits).await
+    }
+
+    /// On a thread of its own and not on the runtime's: a process that is told to end would wait
+    /// for those, and without a compiler a large component takes seconds.
+    async fn make(
+        &self,
+        bytes: Vec<u8>,
+        compiled: Compiled,
+        limits: Limits,
+    ) -> Result<Code, NotLoaded> {
+        let (answer, made) = oneshot::channel();
         let (engine, linker) = (self.engine.clone(), Arc::clone(&self.linker));
         let work = move || {
             step_back();
             // Nobody waits any more: the sandbox is ending.
-            let _ = answer.send(compile(&engine, &linker, &bytes, &limits));
+            let _ = answer.send(match compiled {
+                Compiled::Elsewhere => link(&engine, &linker, &bytes, &limits),
+                Compiled::Not => compile(&engine, &linker, &bytes, &limits),
+            });
         };
         thread::Builder::new()
             .name("plugin-compiler".to_owned())
             .spawn(work)
             .map_err(|why| NotLoaded::Later(format!("no thread to compile it on: {why}")))?;
-        match compiled.await {
+        match made.await {
             Ok(code) => code.map_err(NotLoaded::Refused),
             Err(_) => Err(NotLoaded::Refused("the compiler crashed on it".to_owned())),
         }
@@ -153,14 +181,23 @@ fn step_back() {
     }
 }
 
+/// What nobody looked at yet.
 pub(crate) fn compile(
     engine: &Engine,
     linker: &Linker<Guest>,
     bytes: &[u8],
     limits: &Limits,
 ) -> Result<Code, String> {
-    check_preamble(bytes)?;
     effort::check(bytes)?;
+    link(engine, linker, bytes, limits)
+}
+
+fn link(
+    engine: &Engine,
+    linker: &Linker<Guest>,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Code, String> {
     let component = Component::from_binary(engine, bytes)
         .map_err(|why| format!("it cannot be compiled (cut off?): {why:#}"))?;
     let shape = shape(engine, &component, limits)?;

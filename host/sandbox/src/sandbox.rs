@@ -69,7 +69,8 @@ impl Sandbox {
         let engine = engine::build(&config)?;
         engine::start_ticking(&engine)?;
         let linker = linker(&engine)?;
-        let loader = Arc::new(Loader::new(engine, linker, config.limits));
+        let compiler = config.compiler.clone().zip(config.cache.clone());
+        let loader = Arc::new(Loader::new(engine, linker, config.limits, compiler));
         let sandbox = Arc::new(Self {
             registry: ArcSwap::from_pointee(remembered(&*catalog, &config)),
             turns: Arc::new(Semaphore::new(config.calls_max)),

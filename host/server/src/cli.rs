@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use whisperer_sandbox::{CompileBounds, compile_from_stdin};
 
 use crate::config::{self, Config, Flags};
 use crate::stdout::say;
@@ -36,7 +37,18 @@ enum Command {
     Config,
     /// Print the version
     Version,
+    /// What a server starts to compile one plugin, which it gives on stdin
+    #[command(name = COMPILE_PLUGIN, hide = true)]
+    CompilePlugin {
+        /// The folder that the code goes into
+        cache: PathBuf,
+        processor_secs: u64,
+        memory_bytes: u64,
+    },
 }
+
+/// The command that a server itself calls.
+pub(crate) const COMPILE_PLUGIN: &str = "compile-plugin";
 
 /// All of the program: what `main` returns.
 #[must_use]
@@ -51,6 +63,17 @@ pub fn run() -> ExitCode {
         Command::Version => {
             say(&format!("whisperer {}", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
+        }
+        Command::CompilePlugin {
+            cache,
+            processor_secs,
+            memory_bytes,
+        } => {
+            let bounds = CompileBounds {
+                processor_secs,
+                memory_bytes,
+            };
+            compile_from_stdin(&cache, bounds)
         }
     }
 }

@@ -50,6 +50,7 @@ pub struct Config {
     pub plugin_memory_bytes: usize,
     /// 0: half the cores, at least one.
     pub plugin_concurrency: usize,
+    pub plugin_compile_secs: u64,
     /// From `WHISPERER_ADMIN_TOKEN` alone: files are read by too many.
     #[serde(skip)]
     pub admin_token: Option<Secret>,
@@ -86,6 +87,7 @@ impl Default for Config {
             plugin_timeout_ms: 100,
             plugin_memory_bytes: 64 << 20,
             plugin_concurrency: 0,
+            plugin_compile_secs: 60,
             admin_token: None,
         }
     }
@@ -185,6 +187,7 @@ impl Config {
             ("store_queue_max", self.store_queue_max as u64),
             ("attempts_max", self.attempts_max as u64),
             ("plugin_timeout_ms", self.plugin_timeout_ms),
+            ("plugin_compile_secs", self.plugin_compile_secs),
         ];
         for (key, value) in at_least_one {
             if value == 0 {

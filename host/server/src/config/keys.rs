@@ -57,7 +57,7 @@ pub fn table() -> String {
     lines.join("\n")
 }
 
-pub const KEYS: [Key; 22] = [
+pub const KEYS: [Key; 23] = [
     Key::new(
         "listen",
         "127.0.0.1:8080",
@@ -172,5 +172,10 @@ pub const KEYS: [Key; 22] = [
         "plugin_concurrency",
         "0",
         "Calls of one plugin at one time; 0: half the cores, at least one.",
+    ),
+    Key::new(
+        "plugin_compile_secs",
+        "60",
+        "Processor time that compiling one plugin may take; JavaScript and Python take 11 to 30 s.",
     ),
 ];

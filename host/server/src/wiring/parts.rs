@@ -15,10 +15,11 @@ use whisperer_delivery::{Delivery, DeliveryConfig, DeliveryHandle};
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::port::Clock;
 use whisperer_egress::{Egress, EgressConfig};
-use whisperer_sandbox::{Sandbox, SandboxConfig};
+use whisperer_sandbox::{CompileBounds, Compiler, Sandbox, SandboxConfig};
 use whisperer_store::{RedbStore, StoreConfig};
 
 use crate::api::{Api, Limits, Ports};
+use crate::cli::COMPILE_PLUGIN;
 use crate::config::Config;
 use crate::recorder;
 use crate::{Readiness, SystemClock};
@@ -148,12 +149,43 @@ fn sandbox_config(config: &Config) -> SandboxConfig {
     let mut sandbox = SandboxConfig::new(config.plugins_folder());
     // Beside the plugin folder, never in it: what lies there is executed as machine code.
     sandbox.cache = Some(config.data.join("compiled"));
+    sandbox.compiler = compiler(config);
     sandbox.limits.own_time = Duration::from_millis(config.plugin_timeout_ms);
     sandbox.limits.memory_bytes_max = config.plugin_memory_bytes;
     if config.plugin_concurrency > 0 {
         sandbox.limits.calls_max = config.plugin_concurrency;
     }
     sandbox
+}
+
+/// This program once more.
+fn compiler(config: &Config) -> Option<Compiler> {
+    // On Linux by a name that leads to the very file that runs, though another version may have
+    // taken its path meanwhile.
+    let running = Path::new("/proc/self/exe");
+    let program = if running.exists() {
+        Ok(running.to_owned())
+    } else {
+        std::env::current_exe()
+    };
+    match program {
+        Ok(program) => Some(Compiler {
+            program,
+            arguments: vec![COMPILE_PLUGIN.into()],
+            bounds: CompileBounds {
+                processor_secs: config.plugin_compile_secs,
+                ..CompileBounds::default()
+            },
+        }),
+        Err(why) => {
+            tracing::warn!(
+                reason = %why,
+                "where this program lies cannot be told: plugins are compiled in the server's \
+                 process, where nothing can stop it"
+            );
+            None
+        }
+    }
 }
 
 /// Makes the folder if it is missing, for its owner alone: it holds the key of all secrets.
