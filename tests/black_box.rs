@@ -29,3 +29,5 @@ mod setup;
 mod support;
 #[path = "../host/sandbox/tests/isolation/wat.rs"]
 mod wat;
+#[path = "black_box/wire.rs"]
+mod wire;

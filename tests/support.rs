@@ -7,6 +7,7 @@ pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod server;
 pub(crate) mod verify;
+pub(crate) mod wire;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
