@@ -149,6 +149,9 @@ fn sized(outcome: types::Outcome, limits: &Limits) -> Result<types::Outcome, Tro
 }
 
 #[cfg(test)]
+mod ticks;
+
+#[cfg(test)]
 mod tests {
     use wasmtime::Engine;
     use wasmtime::component::Linker;
@@ -167,7 +170,7 @@ mod tests {
 
     const CALLS_MAX: usize = 2;
 
-    async fn call(engine: &Engine, linker: &Linker<Guest>, name: &str) -> Answer {
+    pub(super) async fn call(engine: &Engine, linker: &Linker<Guest>, name: &str) -> Answer {
         let limits = Limits::default();
         let code = compile(engine, linker, &wat(name), &limits).ok().unwrap();
         let text = |text: &str| text.to_owned();

@@ -8,8 +8,11 @@
 //! the components in JavaScript and Python.
 
 mod bench;
+mod beside;
 mod memory;
 mod rows;
+#[path = "../../tests/isolation/wat.rs"]
+mod wat;
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use whisperer_domain::port::{Chained, Transform as _};
 
 use crate::bench::{Bench, chain, event, job};
+use crate::beside::beside_a_loop;
 use crate::memory::idle_kib;
 
 const REDACT: &str = r#"{"paths": ["customer.email", "customer.phone"]}"#;
@@ -82,10 +83,20 @@ pub(crate) fn all(files: &Files) -> Result<Vec<Row>, Box<dyn Error>> {
         millis(cached_start(files, &redact)?),
         "2000 ms",
     ));
+    let slowest = beside_a_loop(&redact, REDACT)?;
+    rows.push(Row::of(
+        format!(
+            "redact's p99 beside a plugin that loops ({}), over {} alone",
+            micros(slowest.beside),
+            micros(slowest.alone)
+        ),
+        percent(slowest.beside.as_secs_f64() / slowest.alone.as_secs_f64() - 1.0),
+        "+20 %",
+    ));
     if let Some(file) = &files.javascript {
         rows.push(Row::of(
             "redact's median while JavaScript compiles, over its median alone",
-            format!("{:+.0} %", 100.0 * while_compiling(&redact, file)?),
+            percent(while_compiling(&redact, file)?),
             "+20 %",
         ));
     }
@@ -239,6 +250,10 @@ fn while_compiling(redact: &Path, large: &Path) -> Result<f64, Box<dyn Error>> {
 
 fn median(sorted: &[Duration]) -> Duration {
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+fn percent(part: f64) -> String {
+    format!("{:+.0} %", 100.0 * part)
 }
 
 fn micros(time: Duration) -> String {

@@ -4,6 +4,7 @@
 use whisperer_domain::plugin::PluginFailure;
 
 use crate::alone::{Footprint, alone};
+use crate::bench::Bench;
 use crate::scene;
 use crate::wat::wat;
 
@@ -24,6 +25,10 @@ async fn every_trap_is_a_trap_and_says_which() {
     }
 }
 
+/// Among them a string of 1 GiB and a list of a thousand million. No guest can own as much: its
+/// limit is 64 MiB, and 256 MiB at most. So their lie is found by comparing the end of what they
+/// claim with the end of their memory, before anything of it is read, counted or made room for.
+/// What is really theirs is below.
 #[tokio::test]
 async fn an_answer_that_lies_is_found_out() {
     let _alone = alone().await;
@@ -67,6 +72,33 @@ async fn an_answer_that_swells_in_the_host_is_too_large() {
             "{name}: {} MiB",
             footprint.peak_mib()
         );
+    }
+}
+
+/// The largest that a guest can own at all, with the memory that its operator may grant at most:
+/// it is weighed before it is copied. With the memory that it has by default, it ends earlier.
+#[tokio::test]
+async fn an_answer_that_is_really_that_large_is_too_large() {
+    let _alone = alone().await;
+    let granted = b"[limits]\nmemory_mib = 256".as_slice();
+    for name in ["own-string", "own-list"] {
+        for (settings, expected) in [
+            (granted, PluginFailure::OutputTooLarge),
+            (b"".as_slice(), PluginFailure::Memory),
+        ] {
+            let bench = Bench::with(&[
+                ("bad.wasm", &wat(name)),
+                ("bad.toml", settings),
+                ("good.wasm", &wat(scene::GOOD)),
+            ])
+            .await;
+            scene::good_call(&bench).await;
+            let footprint = Footprint::start();
+            let (kind, message) = scene::fails(&bench).await;
+            assert_eq!(kind, expected, "{name}: {message}");
+            let peak = footprint.peak_mib();
+            assert!(peak < 8, "{name}: {peak} MiB");
+        }
     }
 }
 
