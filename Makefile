@@ -9,7 +9,7 @@ BUILT    := $(TARGET)/$(WASM)/guest
 DIST     := plugins/dist
 BENCH    := $(TARGET)/bench
 
-.PHONY: demo announce run test plugins build lint toolchain clean bench-plugins bench-guests foreign
+.PHONY: demo announce run test torture plugins build lint toolchain clean bench-plugins bench-guests foreign
 
 demo: announce build plugins
 	@$(TARGET)/release/examples/demo --plugins $(DIST) $(DEMO)
@@ -23,6 +23,12 @@ run: build plugins
 
 test: toolchain
 	cargo test --release --workspace
+
+# What a minute cannot show: a million calls that leak, a hundred thousand that are given up, and
+# five minutes of swaps under load. About ten minutes; neither `make test` nor CI runs it.
+torture: toolchain
+	TORTURE=1 cargo test --release --workspace --test isolation -- --nocapture what_leaks_in_a_call calls_that_are_given_up
+	TORTURE=1 cargo test --release --workspace --test black_box -- --nocapture swapping_a_plugin
 
 # The whole workspace, though one package is wanted: cargo then chooses the same features of all
 # dependencies as for the tests, and wasmtime is compiled once for both.

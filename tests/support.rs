@@ -6,6 +6,7 @@ pub(crate) mod guests;
 pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod server;
+pub(crate) mod torture;
 pub(crate) mod verify;
 pub(crate) mod wire;
 

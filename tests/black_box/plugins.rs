@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::eventually;
 use crate::support::guests::{drop_in, guest, variant};
+use crate::support::process::Process;
 use crate::support::receiver::Receiver;
 use crate::support::server::{Server, Setup};
+use crate::support::torture::often;
 
 /// A server with one hook whose chain is the guest `stamp`.
 struct Stamped {
@@ -51,7 +54,7 @@ async fn stamped() -> Stamped {
 /// Invariant 5: a swap under load fails no delivery, and each attempt ran one generation.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn swapping_a_plugin_every_600_ms_fails_no_delivery() {
-    const SWAPS: u8 = 33;
+    let (swaps, burst) = (often(33, 500), often(1, 5));
     let Stamped {
         server,
         receiver,
@@ -62,22 +65,24 @@ async fn swapping_a_plugin_every_600_ms_fails_no_delivery() {
         ..
     } = stamped().await;
 
-    // One page of the list (1,000) holds them all.
+    let own = Process(server.pid());
+    let resident = own.resident_kib();
     let mut posted = 0;
     let start = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(25));
     let mut swapped = 0;
-    while start.elapsed() < Duration::from_millis(600) * u32::from(SWAPS + 1) {
+    while swapped < swaps {
         ticks.tick().await;
-        assert_eq!(
-            server.event("package.created", json!({"n": posted})).await,
-            1
-        );
-        posted += 1;
-        let turn = u8::try_from(start.elapsed().as_millis() / 600).unwrap();
+        let posts = (0..burst).map(|n| server.event("package.created", json!({"n": posted + n})));
+        for made in join_all(posts).await {
+            assert_eq!(made, 1);
+        }
+        posted += burst;
+        let turn = usize::try_from(start.elapsed().as_millis() / 600).unwrap();
         if turn > swapped {
             swapped = turn;
-            drop_in(&plugins, "stamp.wasm", &variant(&component, turn));
+            let next = variant(&component, u8::try_from(turn % 256).unwrap());
+            drop_in(&plugins, "stamp.wasm", &next);
         }
     }
     receiver.wait(posted, Duration::from_secs(20)).await;
@@ -104,6 +109,11 @@ async fn swapping_a_plugin_every_600_ms_fails_no_delivery() {
         digests.insert(chain[0]["digest"].as_str().unwrap().to_owned());
     }
     assert_eq!(receiver.count(), posted, "each event arrived once");
+    println!(
+        "{posted} events, {swapped} swaps, {} digests; {resident} KiB resident before, {} after",
+        digests.len(),
+        own.resident_kib()
+    );
     assert!(
         digests.len() >= 20,
         "only {} digests in {swapped} swaps",
@@ -261,4 +271,42 @@ async fn a_bad_file_is_refused_and_the_good_generation_goes_on() {
         let (_, now) = server.call(Method::GET, "/plugins/stamp/", None).await;
         assert_eq!(now["digest"], before["digest"]);
     }
+}
+
+/// From the moment at which a plugin's file is in place until a partner has what it made of a
+/// delivery that waited for it: all of loading, and all of a delivery's way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_plugin_delivers_within_a_second_or_so() {
+    const ROUNDS: u8 = 5;
+    const AT_MOST: Duration = Duration::from_secs(5);
+    let Stamped {
+        server,
+        receiver,
+        component,
+        plugins,
+        folder: _folder,
+        ..
+    } = stamped().await;
+    let mut took = Vec::new();
+    for number in 1..=ROUNDS {
+        std::fs::remove_file(plugins.join("stamp.wasm")).unwrap();
+        eventually("the plugin is gone", Duration::from_secs(10), async || {
+            let (_, list) = server.call(Method::GET, "/plugins/", None).await;
+            (list == json!([])).then_some(())
+        })
+        .await;
+        server.event("package.created", json!({"n": number})).await;
+        let dropped = Instant::now();
+        drop_in(&plugins, "stamp.wasm", &variant(&component, number));
+        let got = receiver
+            .wait(usize::from(number), Duration::from_secs(20))
+            .await;
+        took.push(got.last().unwrap().at - dropped);
+    }
+    took.sort_unstable();
+    println!(
+        "a component of {} KB, in place to its first delivery: {took:?}",
+        component.len() / 1000
+    );
+    assert!(took[0] < AT_MOST, "{took:?}");
 }

@@ -183,13 +183,20 @@ impl Server {
 
     /// The hook's deliveries, newest first, each with its attempts.
     pub(crate) async fn deliveries(&self, hook: u64) -> Vec<Value> {
-        let path = format!("/hook_events/?webhook={hook}&limit=1000");
-        let (status, list) = self.call(Method::GET, &path, None).await;
-        assert_eq!(status, 200, "{list:#}");
         let mut found = Vec::new();
-        for entry in list.as_array().expect("a list is an array") {
-            let path = format!("/hook_events/{}/", entry["id"]);
-            found.push(self.call(Method::GET, &path, None).await.1);
+        let mut page = Some(format!("/whisperer/hook_events/?webhook={hook}&limit=1000"));
+        while let Some(path) = page {
+            let request = self.http.get(format!("{}{path}", self.base));
+            let request = request.header("authorization", format!("Token {ADMIN}"));
+            let answer = request.send().await.expect("the server answers");
+            assert_eq!(answer.status(), 200, "{path}");
+            page = next_page(answer.headers());
+            let list = answer.text().await.expect("the answer is text");
+            let list: Vec<Value> = serde_json::from_str(&list).expect("a list is an array");
+            for entry in list {
+                let path = format!("/hook_events/{}/", entry["id"]);
+                found.push(self.call(Method::GET, &path, None).await.1);
+            }
         }
         found
     }
@@ -234,6 +241,13 @@ impl Drop for Server {
             eprintln!("--- the server's log:\n{}", self.log());
         }
     }
+}
+
+/// Where the rest of a list is, by its `Link`.
+fn next_page(headers: &reqwest::header::HeaderMap) -> Option<String> {
+    let link = headers.get("link")?.to_str().expect("a link is text");
+    let (path, _) = link.strip_prefix('<')?.split_once(">; rel=\"next\"")?;
+    Some(path.to_owned())
 }
 
 fn collect(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {

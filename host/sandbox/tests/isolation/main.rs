@@ -42,5 +42,7 @@ mod loading;
 mod room;
 mod scene;
 mod time;
+#[path = "../../../../tests/support/torture.rs"]
+mod torture;
 mod traps;
 mod wat;
