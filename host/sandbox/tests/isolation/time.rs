@@ -32,15 +32,18 @@ async fn a_loop_ends_with_its_time() {
         let start = (thread_time(), Instant::now());
         let run = scene::call(&bench, BAD).await;
         let (worked, passed) = (thread_time() - start.0, start.1.elapsed());
-        assert_eq!(scene::failure(&run).0, PluginFailure::Timeout);
+        let (kind, message) = scene::failure(&run);
+        let ended = [PluginFailure::Timeout, PluginFailure::Busy];
+        assert!(ended.contains(&kind), "{message}");
+        if kind == PluginFailure::Timeout {
+            tried.push((worked, passed, most));
+        }
         scene::good_call(&bench).await;
-        tried.push((worked, passed, most));
     }
     println!("processor time, time by the clock, and at most: {tried:?}");
-    // The best of some: what else the machine does can only make it longer.
-    let good = tried
-        .iter()
-        .any(|(worked, passed, most)| worked <= most && passed <= most);
+    // The best of some: what else the machine does can only make it longer. By the clock it is as
+    // long on a machine that does nothing else, so that is not for a test to say.
+    let good = tried.iter().any(|(worked, _, most)| worked <= most);
     assert!(good, "{tried:?}");
 }
 
