@@ -97,6 +97,21 @@ pub struct ChainLink {
     pub name: PluginName,
     /// JSON text handed to the plugin at each call. Sealed at rest: it may hold secrets.
     pub config: Secret,
+    /// JSON pointers of what was a secret when it was written. It stays masked whatever a later
+    /// schema of the plugin says, until it is written anew.
+    pub hidden: Vec<String>,
+}
+
+impl ChainLink {
+    /// Nothing in it was given as a secret.
+    #[must_use]
+    pub fn new(name: PluginName, config: Secret) -> Self {
+        Self {
+            name,
+            config,
+            hidden: Vec::new(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -236,10 +236,9 @@ fn without_secrets(hook: &Hook) -> Hook {
         plugins: match &hook.plugins {
             PluginChoice::ByPattern => PluginChoice::ByPattern,
             PluginChoice::Chain(links) => {
-                let bare = links.iter().map(|link| ChainLink {
-                    name: link.name.clone(),
-                    config: Secret::new("{}".to_owned()),
-                });
+                let bare = links
+                    .iter()
+                    .map(|link| ChainLink::new(link.name.clone(), Secret::new("{}".to_owned())));
                 PluginChoice::Chain(bare.collect())
             }
         },

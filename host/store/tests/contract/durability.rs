@@ -32,10 +32,16 @@ fn secretive() -> Hook {
             username: "ann".to_owned(),
             password,
         }),
-        plugins: PluginChoice::Chain(vec![ChainLink {
-            name: PluginName::parse("redact").unwrap(),
-            config,
-        }]),
+        plugins: PluginChoice::Chain(vec![
+            ChainLink {
+                hidden: vec!["/token".to_owned(), "/logins/0".to_owned()],
+                ..ChainLink::new(PluginName::parse("redact").unwrap(), config)
+            },
+            ChainLink::new(
+                PluginName::parse("stamp").unwrap(),
+                Secret::new("{}".to_owned()),
+            ),
+        ]),
         ..hook("ann", "https://a.example/", "*")
     }
 }

@@ -79,9 +79,10 @@ fn link(
     // The same plugin may stand in a chain twice: each takes the next one of its name.
     let same = stored.iter().position(|link| link.name == name);
     let old = old.with(same.map(|place| stored.remove(place)));
-    let config = config(members.get("config"), snapshot.plugins.get(&name), old);
-    match errors.note("config", config) {
-        Some(config) => Ok(errors.or(ChainLink { name, config })?),
+    let member = snapshot.plugins.get(&name);
+    let link = configured(name, members.get("config"), member, old);
+    match errors.note("config", link) {
+        Some(link) => Ok(errors.or(link)?),
         None => Err(errors.into()),
     }
 }
@@ -103,16 +104,18 @@ fn member_name(
 }
 
 /// What the operator's default would fill in is not checked here: it may change at any time.
-pub(in crate::api) fn config(
+/// `old` is of the same name.
+pub(in crate::api) fn configured(
+    name: PluginName,
     given: Option<&Value>,
     member: Option<&Arc<Membership>>,
     old: Old<&ChainLink>,
-) -> Checked<Secret> {
+) -> Checked<ChainLink> {
     let mut config = match given {
-        None | Some(Value::Null) => return Ok(Secret::new("{}".to_owned())),
-        Some(Value::String(text)) if text == MASK => {
-            return Ok(old.behind_mask()?.config.clone());
+        None | Some(Value::Null) => {
+            return Ok(ChainLink::new(name, Secret::new("{}".to_owned())));
         }
+        Some(Value::String(text)) if text == MASK => return Ok(old.behind_mask()?.clone()),
         Some(config @ Value::Object(_)) => config.clone(),
         Some(other) => return Err(value::expected_object(other).into()),
     };
@@ -125,14 +128,18 @@ pub(in crate::api) fn config(
         return Err(words.into());
     }
     let schema = member.and_then(|member| schema(member));
+    let hidden = unmask(&mut config, schema.as_ref(), old)?;
     if let Some(schema) = &schema {
-        unmask(&mut config, schema, old)?;
         let empty = config.as_object().is_some_and(Map::is_empty);
         if !empty {
             schema.check(&config).map_err(|misfits| told(&misfits))?;
         }
     }
-    Ok(Secret::new(config.to_string()))
+    Ok(ChainLink {
+        name,
+        config: Secret::new(config.to_string()),
+        hidden,
+    })
 }
 
 /// None as well if a stored one does not parse, which only an older server can have left.

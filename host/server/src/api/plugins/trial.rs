@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::envelope;
 use whisperer_domain::event::Event;
-use whisperer_domain::hook::{ChainLink, PluginChoice};
+use whisperer_domain::hook::PluginChoice;
 use whisperer_domain::id::{EventId, EventKey, HookId, Sequence};
 use whisperer_domain::plugin::PluginName;
 use whisperer_domain::port::TransformJob;
@@ -139,9 +139,9 @@ fn chosen(
         }
         None => {
             let member = snapshot.plugins.get(&name);
-            let config = chain::config(asked.config.as_ref(), member, Old::None)
+            let link = chain::configured(name, asked.config.as_ref(), member, Old::None)
                 .map_err(|fault| faulty("config", fault))?;
-            PluginChoice::Chain(vec![ChainLink { name, config }])
+            PluginChoice::Chain(vec![link])
         }
     };
     Ok((choice, HookId(0), origin(asked.origin.as_deref())?))

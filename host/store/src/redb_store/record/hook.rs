@@ -3,7 +3,8 @@
 //! One text, because they are used together or not at all: a hook whose secrets do not open
 //! holds its deliveries back (`secrets_unreadable`), it never sends with half of them. Names of
 //! headers and plugins stay in clear; their values and configs stand in the sealed text in the
-//! same order.
+//! same order. Behind them, as a tail, stands which places of the configs are hidden; there is
+//! none if nothing is, as in records from before that was kept.
 
 use std::time::Duration;
 
@@ -63,6 +64,9 @@ enum OnPluginErrorRecord {
     Send,
 }
 
+/// The places that are hidden in each config of a chain.
+type Hidden = Vec<Vec<String>>;
+
 /// The text that is sealed. Wiped when dropped.
 #[derive(Default, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 struct SecretsRecord {
@@ -74,7 +78,8 @@ struct SecretsRecord {
 
 impl HookRecord {
     pub(in crate::redb_store) fn sealed(hook: &Hook, seal: &Seal) -> Result<Self, Fault> {
-        let plain = Zeroizing::new(frame::encode(&SecretsRecord::of(hook)));
+        let tail = hidden_tail(&hook.plugins);
+        let plain = Zeroizing::new(frame::encode_with_tail(&SecretsRecord::of(hook), &tail));
         let sealed = seal.seal(&belongs_to(&hook.owner, hook.id), &plain)?;
         Ok(Self::with(hook, Some(sealed)))
     }
@@ -152,7 +157,7 @@ impl HookRecord {
         let is_tombstone = self.sealed.is_none();
         let secrets = self.secrets(id, seal);
         let secrets_unreadable = secrets.is_none() && !is_tombstone;
-        let secrets = secrets.unwrap_or_else(|| self.masked());
+        let (secrets, hidden) = secrets.unwrap_or_else(|| (self.masked(), Vec::new()));
         Ok(Hook {
             id,
             target,
@@ -170,10 +175,15 @@ impl HookRecord {
                 password: Secret::new(secrets.password.clone().unwrap_or_default()),
             }),
             plugins: self.chain.map_or(PluginChoice::ByPattern, |names| {
-                let links = paired(names, &secrets.chain_configs);
+                let hidden = hidden.into_iter().chain(std::iter::repeat(Vec::new()));
+                let links = paired(names, &secrets.chain_configs).zip(hidden);
                 PluginChoice::Chain(
                     links
-                        .map(|(name, config)| ChainLink { name, config })
+                        .map(|((name, config), hidden)| ChainLink {
+                            name,
+                            config,
+                            hidden,
+                        })
                         .collect(),
                 )
             }),
@@ -199,14 +209,20 @@ impl HookRecord {
         })
     }
 
-    /// None unless they open and belong to this record's names.
-    fn secrets(&self, id: HookId, seal: &Seal) -> Option<SecretsRecord> {
+    /// None unless they open and belong to this record's names. With what is hidden in each
+    /// config.
+    fn secrets(&self, id: HookId, seal: &Seal) -> Option<(SecretsRecord, Hidden)> {
         let plain = seal.open(&belongs_to(&self.owner, id), self.sealed.as_ref()?)?;
-        let secrets: SecretsRecord = frame::decode("hooks", &id.0, &plain).ok()?;
+        let (secrets, tail): (SecretsRecord, _) =
+            frame::decode_with_tail("hooks", &id.0, &plain).ok()?;
+        let hidden: Hidden = match tail {
+            [] => Vec::new(),
+            tail => frame::decode("hooks", &id.0, tail).ok()?,
+        };
         let headers = self.header_names.as_ref().map_or(0, Vec::len);
         let links = self.chain.as_ref().map_or(0, Vec::len);
         let fits = secrets.header_values.len() == headers && secrets.chain_configs.len() == links;
-        fits.then_some(secrets)
+        fits.then_some((secrets, hidden))
     }
 
     fn masked(&self) -> SecretsRecord {
@@ -238,6 +254,16 @@ impl SecretsRecord {
                 PluginChoice::Chain(links) => links.iter().map(|link| text(&link.config)).collect(),
             },
         }
+    }
+}
+
+fn hidden_tail(plugins: &PluginChoice) -> Vec<u8> {
+    match plugins {
+        PluginChoice::Chain(links) if links.iter().any(|link| !link.hidden.is_empty()) => {
+            let hidden: Hidden = links.iter().map(|link| link.hidden.clone()).collect();
+            frame::encode(&hidden)
+        }
+        PluginChoice::Chain(_) | PluginChoice::ByPattern => Vec::new(),
     }
 }
 

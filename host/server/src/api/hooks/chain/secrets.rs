@@ -1,6 +1,9 @@
 //! What is secret in a plugin's configuration: never shown, kept where a write leaves the mask in
 //! its place, and asked for anew when the target moves to another host, as the plugin may put it
 //! into what is sent.
+//!
+//! A secret is what the plugin's schema marks now, and what it marked when the value was written:
+//! a later schema that forgets the mark must not show what was entered in confidence.
 
 use std::sync::Arc;
 
@@ -13,6 +16,8 @@ use whisperer_domain::secret::MASK;
 use super::nested;
 use crate::api::field_errors::{Checked, FieldErrors};
 
+/// Of a link's places that are secret; they are kept with the hook, beside its configuration.
+const HIDDEN_BYTES_MAX: usize = 64 << 10;
 const ASK_ANEW: &str =
     "The target's host changes: give the secrets of the plugins' configurations again.";
 
@@ -61,32 +66,55 @@ pub(super) fn holds_mask(config: &Value) -> bool {
     }
 }
 
+/// Puts the stored values where the mask stands for them. Gives the places that are secret from
+/// now on: those that the schema marks, and those that were secret and still come as the mask.
 pub(super) fn unmask(
     config: &mut Value,
-    schema: &ConfigSchema,
+    schema: Option<&ConfigSchema>,
     old: Old<&ChainLink>,
-) -> Checked<()> {
-    let stored = old.stored();
+) -> Checked<Vec<String>> {
+    let mut hidden = schema.map_or_else(Vec::new, |schema| schema.secret_places(config));
+    let marked = hidden.len();
+    let link = old.stored();
+    let before = link.map_or(&[][..], |link| &link.hidden);
+    let forgotten = before.iter().filter(|place| !hidden.contains(place));
+    hidden = hidden.iter().chain(forgotten).cloned().collect();
     let stored: Option<Value> =
-        stored.and_then(|link| serde_json::from_str(link.config.expose()).ok());
+        link.and_then(|link| serde_json::from_str(link.config.expose()).ok());
     let mut errors = FieldErrors::default();
-    for place in schema.secret_places(config) {
-        let Some(slot) = config.pointer_mut(&place) else {
+    let mut kept = Vec::with_capacity(hidden.len());
+    for (number, place) in hidden.into_iter().enumerate() {
+        let slot = config.pointer_mut(&place);
+        let masked = slot.filter(|slot| slot.as_str() == Some(MASK));
+        let Some(slot) = masked else {
+            // In the clear, or left out: a secret only if it is marked as one.
+            if number < marked {
+                kept.push(place);
+            }
             continue;
         };
-        if slot.as_str() != Some(MASK) {
-            continue;
-        }
         let stored = stored.as_ref().and_then(|stored| stored.pointer(&place));
         match old.with(stored).behind_mask() {
-            Ok(kept) => *slot = kept.clone(),
+            Ok(value) => {
+                *slot = value.clone();
+                kept.push(place);
+            }
             Err(words) => {
                 let steps: Vec<&str> = place.split('/').skip(1).collect();
                 errors.put(steps[0], nested(&steps[1..], words.into()));
             }
         }
     }
-    Ok(errors.or(())?)
+    Ok(errors.or(bounded(kept))?)
+}
+
+/// One name may stand in very many places. Beyond the bound all of the configuration is secret.
+fn bounded(places: Vec<String>) -> Vec<String> {
+    if places.iter().map(String::len).sum::<usize>() > HIDDEN_BYTES_MAX {
+        vec![String::new()]
+    } else {
+        places
+    }
 }
 
 /// For a write that moves the hook to another host and does not mention its chain.
@@ -127,8 +155,9 @@ pub(super) fn shown(link: &ChainLink, member: Option<&Arc<Membership>>) -> Value
         None => {}
         Some(member) => {
             let schema = member.config_schema.as_deref().unwrap_or_default();
-            for place in secret_places(schema, &config) {
-                if let Some(slot) = config.pointer_mut(&place) {
+            let marked = secret_places(schema, &config);
+            for place in marked.iter().chain(&link.hidden) {
+                if let Some(slot) = config.pointer_mut(place) {
                     *slot = Value::from(MASK);
                 }
             }
