@@ -9,35 +9,21 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
-use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed};
 use whisperer_domain::event::Event;
 use whisperer_domain::event_type::EventType;
 use whisperer_domain::hook::{ChainLink, PluginChoice};
 use whisperer_domain::id::{EventId, EventKey, HookId};
 use whisperer_domain::plugin::PluginName;
-use whisperer_domain::port::{BoxFuture, Catalog, CatalogError, Chained, Transform, TransformJob};
+use whisperer_domain::port::{Chained, Transform, TransformJob};
 use whisperer_domain::secret::Secret;
 use whisperer_domain::time::Timestamp;
-use whisperer_sandbox::{Sandbox, SandboxConfig};
+use whisperer_sandbox::{ForgetfulCatalog, Sandbox, SandboxConfig};
 
 pub(crate) struct Bench {
     pub(crate) folder: TempDir,
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) runtime: Runtime,
     _stop: DropGuard,
-}
-
-/// A catalog that forgets.
-struct NoCatalog;
-
-impl Catalog for NoCatalog {
-    fn snapshot(&self) -> Arc<CatalogSnapshot> {
-        Arc::default()
-    }
-
-    fn change(&self, _: CatalogChange) -> BoxFuture<'_, Result<Changed, CatalogError>> {
-        Box::pin(async { Ok(Changed::Done) })
-    }
 }
 
 impl Bench {
@@ -76,7 +62,7 @@ impl Bench {
             let _inside = runtime.enter();
             Sandbox::start(
                 config,
-                Arc::new(NoCatalog),
+                Arc::new(ForgetfulCatalog),
                 &TaskTracker::new(),
                 stop.clone(),
             )?
@@ -126,10 +112,8 @@ pub(crate) fn job(choice: &PluginChoice, event: &Arc<Event>) -> TransformJob {
 
 pub(crate) fn chain(links: &[(&str, &str)]) -> Result<PluginChoice, Box<dyn Error>> {
     let link = |(name, config): &(&str, &str)| {
-        Ok(ChainLink {
-            name: PluginName::parse(name)?,
-            config: Secret::new((*config).to_owned()),
-        })
+        let config = Secret::new((*config).to_owned());
+        Ok(ChainLink::new(PluginName::parse(name)?, config))
     };
     let links: Result<Vec<_>, Box<dyn Error>> = links.iter().map(link).collect();
     Ok(PluginChoice::Chain(links?))

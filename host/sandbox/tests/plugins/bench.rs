@@ -187,9 +187,9 @@ pub(crate) fn acts(acts: &[&str]) -> PluginChoice {
 }
 
 pub(crate) fn chain(links: &[(&str, &str)]) -> PluginChoice {
-    let link = |(name, config): &(&str, &str)| ChainLink {
-        name: PluginName::parse(name).unwrap(),
-        config: Secret::new((*config).to_owned()),
+    let link = |(name, config): &(&str, &str)| {
+        let config = Secret::new((*config).to_owned());
+        ChainLink::new(PluginName::parse(name).unwrap(), config)
     };
     PluginChoice::Chain(links.iter().map(link).collect())
 }

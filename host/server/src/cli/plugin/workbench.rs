@@ -11,14 +11,13 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
-use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed};
 use whisperer_domain::event::Event;
 use whisperer_domain::hook::{ChainLink, PluginChoice};
 use whisperer_domain::id::HookId;
 use whisperer_domain::plugin::PluginName;
-use whisperer_domain::port::{BoxFuture, Catalog, CatalogError, Transform as _, TransformJob};
+use whisperer_domain::port::{Transform as _, TransformJob};
 use whisperer_domain::secret::Secret;
-use whisperer_sandbox::{PluginStatus, Sandbox, SandboxConfig, Trial};
+use whisperer_sandbox::{ForgetfulCatalog, PluginStatus, Sandbox, SandboxConfig, Trial};
 
 pub(super) struct Workbench {
     runtime: Runtime,
@@ -73,7 +72,7 @@ impl Workbench {
             let _inside = runtime.enter();
             Sandbox::start(
                 config,
-                Arc::new(NoCatalog),
+                Arc::new(ForgetfulCatalog),
                 &TaskTracker::new(),
                 stop.clone(),
             )?
@@ -133,10 +132,10 @@ impl Workbench {
 
     fn job(&self, call: &Call) -> TransformJob {
         TransformJob {
-            choice: PluginChoice::Chain(vec![ChainLink {
-                name: self.name.clone(),
-                config: Secret::new(call.config.clone()),
-            }]),
+            choice: PluginChoice::Chain(vec![ChainLink::new(
+                self.name.clone(),
+                Secret::new(call.config.clone()),
+            )]),
             event: Arc::clone(&call.event),
             hook: call.hook,
             origin: call.origin.clone(),
@@ -161,17 +160,4 @@ fn cache_folder() -> Option<PathBuf> {
         .map(PathBuf::from)
         .or_else(|| set("HOME").map(|home| Path::new(&home).join(".cache")))?;
     Some(base.join("whisperer").join("compiled"))
-}
-
-/// Nothing of what is tried here is to be remembered.
-struct NoCatalog;
-
-impl Catalog for NoCatalog {
-    fn snapshot(&self) -> Arc<CatalogSnapshot> {
-        Arc::default()
-    }
-
-    fn change(&self, _: CatalogChange) -> BoxFuture<'_, Result<Changed, CatalogError>> {
-        Box::pin(async { Ok(Changed::Done) })
-    }
 }
