@@ -141,7 +141,11 @@ fn what_cannot_be_done_is_said_with_the_way_out() {
     std::fs::write(here.join("event.json"), r#"{"type": "a"}"#).unwrap();
     std::fs::create_dir(here.join("full")).unwrap();
     std::fs::write(here.join("full/x"), "").unwrap();
-    let cases: [(&[&str], &str); 8] = [
+    std::fs::write(here.join("empty.wasm"), b"").unwrap();
+    std::fs::copy(root().join("wit/whisperer.wit"), here.join("wit.wasm")).unwrap();
+    let cases: [(&[&str], &str); 10] = [
+        (&["check", "empty.wasm"], "whisperer plugin build"),
+        (&["check", "wit.wasm"], "built against"),
         (&["check", "core.wasm"], "wasm32-wasip2"),
         (&["check", "half.wasm"], "cut off"),
         (&["check", "none.wasm"], "none.wasm"),

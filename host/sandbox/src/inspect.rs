@@ -1,25 +1,28 @@
 //! What can be seen of a file before anything of it runs, said in words that help.
 
+mod contract;
 pub(crate) mod effort;
+mod seen;
+mod signature;
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use self::contract::Contract;
 use crate::limits::{Limits, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
 use crate::linker::is_granted;
 
 const WASM_PAGE_BYTES: u64 = 64 << 10;
-const TRANSFORM: &str = "whisperer:plugin/transform@";
-const DESCRIBE: &str = "whisperer:plugin/describe@";
-/// The major version that this host speaks.
-const VERSION_PREFIX: &str = "1.";
 
 /// # Errors
 /// What the file is instead of a component.
 pub(crate) fn check_preamble(bytes: &[u8]) -> Result<(), String> {
     let is = |what: &str| Err(format!("the file is {what}"));
+    let text = || std::str::from_utf8(bytes).ok();
     match bytes {
-        [] => is("empty"),
+        [] => {
+            is("empty: put the component here that `whisperer plugin build` makes, dist/NAME.wasm")
+        }
         [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => {
             is("a core WebAssembly module, not a component: build it with \
@@ -36,9 +39,23 @@ pub(crate) fn check_preamble(bytes: &[u8]) -> Result<(), String> {
         _ if bytes.trim_ascii_start().starts_with(b"(") => {
             is("WebAssembly in its text form: translate it with `wasm-tools parse`")
         }
-        _ if std::str::from_utf8(bytes).is_ok() => is("text, not WebAssembly"),
+        _ if text().is_some_and(is_wit) => is(
+            "WIT, which is what a plugin is built against and not a plugin: put the component \
+             here that `whisperer plugin build` makes, dist/NAME.wasm",
+        ),
+        _ if text().is_some() => is("text, not WebAssembly: put the component here that \
+             `whisperer plugin build` makes, dist/NAME.wasm"),
         _ => is("not WebAssembly"),
     }
+}
+
+/// By how its first line begins that is no comment. Packages of WIT have a colon in their names.
+fn is_wit(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim_start);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with("//"));
+    let first = first.unwrap_or_default();
+    let begins = |word: &str| first.starts_with(word);
+    begins("package ") && first.contains(':') || begins("interface ") || begins("world ")
 }
 
 /// What a component's type tells.
@@ -60,42 +77,34 @@ pub(crate) fn shape(
         .map(|(name, _)| name.to_owned())
         .collect();
     if let Some(refused) = imports.iter().find(|name| !is_granted(name)) {
-        return Err(format!(
-            "it imports {refused}, which plugins are not granted: they get WASI 0.2 without \
-             anything behind it, and whisperer:plugin/log"
-        ));
+        return Err(not_granted(refused));
+    }
+    let contract = Contract::read();
+    for (name, item) in kind.imports(engine) {
+        contract.check_import(engine, name, &item.ty)?;
     }
     let exports: Vec<&str> = kind.exports(engine).map(|(name, _)| name).collect();
-    check_exports(&exports)?;
+    contract.check_names(&exports)?;
+    for (name, item) in kind.exports(engine) {
+        contract.check_export(engine, name, &item.ty)?;
+    }
     check_resources(component, limits)?;
-    let describes = exports.iter().any(|name| speaks(name, DESCRIBE));
+    let describes = exports.iter().any(|name| Contract::is_describe(name));
     Ok(Shape { imports, describes })
 }
 
-fn speaks(export: &str, interface: &str) -> bool {
-    export
-        .strip_prefix(interface)
-        .is_some_and(|version| version.starts_with(VERSION_PREFIX))
-}
-
-fn check_exports(exports: &[&str]) -> Result<(), String> {
-    if exports.iter().any(|name| speaks(name, TRANSFORM)) {
-        return Ok(());
-    }
-    if let Some(other) = exports.iter().find(|name| name.starts_with(TRANSFORM)) {
-        return Err(format!(
-            "it exports {other}, and this server speaks version {VERSION_PREFIX}x: build it \
-             against wit/whisperer.wit of this server"
-        ));
-    }
-    let has = if exports.is_empty() {
-        "nothing".to_owned()
+/// What to do about an import that is not granted.
+fn not_granted(name: &str) -> String {
+    let advice = if name.starts_with("wasi:http/") {
+        "a plugin sends nothing itself. Leave HTTP out when it is built (componentize-js: \
+         `--disable http --disable fetch-event`), and do without `fetch`"
+    } else if name.starts_with("wasi:") {
+        "plugins get WASI 0.2 without anything behind it: build it for that \
+         (`wasm32-wasip2` in Rust), and without what it cannot have"
     } else {
-        exports.join(", ")
+        "plugins get WASI 0.2 without anything behind it, and whisperer:plugin/log"
     };
-    Err(format!(
-        "it exports {has}, and a plugin exports {TRANSFORM}1.0.0"
-    ))
+    format!("it imports {name}, which plugins are not granted: {advice}")
 }
 
 fn check_resources(component: &Component, limits: &Limits) -> Result<(), String> {
@@ -128,18 +137,23 @@ fn check_resources(component: &Component, limits: &Limits) -> Result<(), String>
 
 #[cfg(test)]
 mod tests {
-    use super::{check_exports, check_preamble};
+    use super::check_preamble;
 
     #[test]
     fn what_is_no_component_is_called_by_its_name() {
-        let cases: [(&[u8], &str); 9] = [
+        let cases: [(&[u8], &str); 11] = [
             (b"", "empty"),
+            (
+                b"// ours\n\npackage a:b@1.0.0;\nworld c {}\n",
+                "built against",
+            ),
             (b"\0asm\x01\0\0\0rest", "wasm32-wasip2"),
             (b"\0asm\x0d", "cut off"),
             (b"\0asm\x09\0\0\0", "version"),
             (b"\x7fELF\x02", ".cwasm"),
             (b"\n (component)", "text form"),
-            (b"<html>", "text"),
+            (b"<html>", "text, not"),
+            (b"package main\n\nfunc main() {}", "text, not"),
             (b"PK\x03\x04", "unpack"),
             (b"\xff\xfe\x00", "not WebAssembly"),
         ];
@@ -148,17 +162,5 @@ mod tests {
             assert!(why.contains(word), "{bytes:?}: {why}");
         }
         assert_eq!(check_preamble(b"\0asm\x0d\0\x01\0"), Ok(()));
-    }
-
-    #[test]
-    fn another_version_of_the_contract_is_named() {
-        assert_eq!(check_exports(&["whisperer:plugin/transform@1.4.0"]), Ok(()));
-        let why = check_exports(&["whisperer:plugin/transform@2.0.0"]).unwrap_err();
-        assert!(why.contains("@2.0.0"), "{why}");
-        let why = check_exports(&["wasi:cli/run@0.2.3"]).unwrap_err();
-        assert!(
-            why.contains("wasi:cli/run@0.2.3") && why.contains("transform@1.0.0"),
-            "{why}"
-        );
     }
 }

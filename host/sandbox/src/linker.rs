@@ -32,10 +32,10 @@ fn link(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     Ok(linker)
 }
 
-/// Whether a component may import this interface, whatever its patch version.
+/// Whether a component may import this interface: of our contract, or of WASI 0.2 in whatever
+/// patch version.
 pub(crate) fn is_granted(import: &str) -> bool {
-    const GRANTED: [&str; 7] = [
-        "whisperer:plugin/",
+    const WASI: [&str; 6] = [
         "wasi:cli/",
         "wasi:clocks/",
         "wasi:filesystem/",
@@ -43,5 +43,8 @@ pub(crate) fn is_granted(import: &str) -> bool {
         "wasi:random/",
         "wasi:sockets/",
     ];
-    GRANTED.iter().any(|granted| import.starts_with(granted))
+    let version = import.split_once('@').map(|(_, version)| version);
+    let wasi = WASI.iter().any(|granted| import.starts_with(granted));
+    import.starts_with("whisperer:plugin/")
+        || wasi && version.is_some_and(|version| version.starts_with("0.2."))
 }

@@ -201,8 +201,10 @@ fn link(
     let component = Component::from_binary(engine, bytes)
         .map_err(|why| format!("it cannot be compiled (cut off?): {why:#}"))?;
     let shape = shape(engine, &component, limits)?;
+    let pre = linker.instantiate_pre(&component).map_err(|why| {
+        format!("it wants something of WASI that is not in the 0.2 that plugins get: {why:#}")
+    })?;
     let unfit = |why: wasmtime::Error| format!("it does not fit the contract: {why:#}");
-    let pre = linker.instantiate_pre(&component).map_err(unfit)?;
     let describer = if shape.describes {
         Some(DescriberPre::new(pre.clone()).map_err(unfit)?)
     } else {

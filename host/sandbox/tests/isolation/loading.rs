@@ -83,7 +83,7 @@ async fn whatever_takes_a_plugins_place_the_old_one_goes_on() {
         (
             "another world",
             |path| put(path, &wat("wrong-signature")),
-            "3-tuple",
+            "0 parameters in place of 3",
         ),
         ("500 MB", huge, "larger than"),
         ("a pipe", pipe, "not a regular file"),
@@ -197,7 +197,7 @@ async fn what_is_not_granted_is_refused_by_its_name() {
         ("unknown-interface", "evil:corp/backdoor@6.6.6"),
         ("unknown-function", "get-root-password"),
         ("unknown-core-module", "code"),
-        ("wrong-signature", "3-tuple"),
+        ("wrong-signature", "0 parameters in place of 3"),
     ] {
         let reason = scene::refused(&wat(name)).await;
         assert!(reason.contains(words), "{name}: {reason}");

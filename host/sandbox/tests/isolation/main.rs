@@ -32,6 +32,7 @@ mod answers;
 #[allow(dead_code, reason = "the other tests use more of it")]
 mod bench;
 mod bombs;
+mod contract;
 #[path = "../../../../tests/support/costly.rs"]
 mod costly;
 mod crowd;
