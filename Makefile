@@ -50,14 +50,16 @@ bench-plugins: build plugins bench-guests
 
 bench-guests: build
 	cargo rustc --profile guest --target $(WASM) -p unchanged --lib --crate-type cdylib
-	@test -d $(BENCH)/js-redact || $(TARGET)/release/whisperer plugin new js-redact --lang javascript --path $(BENCH)/js-redact
+	@rm -rf $(BENCH)/js-redact
+	@$(TARGET)/release/whisperer plugin new js-redact --lang javascript --path $(BENCH)/js-redact
 	@cp tests/foreign/redact.js $(BENCH)/js-redact/src/plugin.js
 	@$(TARGET)/release/whisperer plugin build $(BENCH)/js-redact || echo "JavaScript is left out."
 	@test -d $(BENCH)/py-hello || $(TARGET)/release/whisperer plugin new py-hello --lang python --path $(BENCH)/py-hello
 	@$(TARGET)/release/whisperer plugin build $(BENCH)/py-hello || echo "Python is left out."
 
-# Components of others' tools, made straight from wit/, through a real server. Needs npm and python3
-# and installs two tools, so neither `make test` nor CI runs it.
+# Components of others' tools, made straight from wit/, through a real server; and the templates that
+# need such tools. Needs npm and python3 and installs three tools, so neither `make test` nor CI runs
+# it.
 foreign: build
 	tests/foreign.sh $(TARGET)/release/whisperer $(TARGET)/foreign
 

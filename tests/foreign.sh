@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Components that this project did not build: one of componentize-js, one of componentize-py, each
 # made straight from wit/ as the tool's own documents say, then delivered through by a real server.
+# And new projects in JavaScript and Python, which are built and hold their golden cases.
 #
-# Not a part of `make test`, because it installs both tools from their registries.
+# Not a part of `make test`, because it installs these tools from their registries.
 # tests/foreign.sh WHISPERER FOLDER: the binary, and where tools and components are kept.
 set -euo pipefail
 sources="$(cd "$(dirname "$0")" && pwd)"
@@ -50,4 +51,13 @@ test -x .venv/bin/componentize-py || timed "install componentize-py" install_py
 timed "build foreign-js.wasm" build_js
 timed "build foreign-py.wasm" build_py
 ls -l foreign-*.wasm
+
+for language in javascript python; do
+  project="new-$language"
+  rm -rf "$project"
+  "$whisperer" plugin new "$project" --lang "$language"
+  timed "build $project" "$whisperer" plugin build "$project"
+  "$whisperer" plugin test "$project"
+done
+
 python3 "$sources/foreign/deliver.py" "$whisperer" foreign-js.wasm foreign-py.wasm

@@ -10,7 +10,7 @@ export const about = {
   },
 };
 
-export function transform(event, config) {
+export function transform(event, _target, config) {
   const { payload } = event;
   let found = false;
   for (const path of config.paths) {

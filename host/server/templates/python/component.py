@@ -41,17 +41,25 @@ def answer(made):
     raise TypeError(f"transform answered {type(made).__name__}: a Change, a Discard or None is due")
 
 
+def told(why):
+    """An exception in one line, with the author's own part of its way, innermost first."""
+    frames = reversed(traceback.extract_tb(why.__traceback__))
+    way = ((it.name, it.filename.rsplit("/", 1)[-1], it.lineno) for it in frames)
+    own = [f"at {name} ({file}:{line})" for name, file, line in way if file != "component.py"]
+    return ", ".join([f"{type(why).__name__}: {why}", *own])
+
+
 class Transform(exports.Transform):
     def transform(self, event, target, config):
         try:
-            return answer(plugin.transform(Event(event), json.loads(config), target))
+            return answer(plugin.transform(Event(event), target, json.loads(config)))
         except Retry as why:
             raise Err(types.Failure_Retry(types.Reason(why.code, why.message)))
         except Reject as why:
             raise Err(types.Failure_Reject(types.Reason(why.code, why.message)))
-        except Exception:
+        except Exception as why:
             # A fault of the plugin, and told as one.
-            raise Err(types.Failure_Reject(types.Reason("exception", traceback.format_exc())))
+            raise Err(types.Failure_Reject(types.Reason("exception", told(why))))
 
 
 def text(value):

@@ -19,7 +19,7 @@ ABOUT = {
 }
 
 
-def transform(event: Event, config: dict, target: Target) -> Change | Discard | None:
+def transform(event: Event, target: Target, config: dict) -> Change | Discard | None:
     """None sends the event as it is; raise Retry or Reject if it cannot be done."""
     payload = event.payload
     if payload.get("internal") is True:

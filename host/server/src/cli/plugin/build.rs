@@ -83,7 +83,7 @@ fn javascript(project: &Project) -> anyhow::Result<()> {
         &project.folder.join("package.json"),
     ) {
         step(
-            "installing componentize-js into node_modules (a minute, the first time)",
+            "installing componentize-qjs into node_modules",
             tool("npm")
                 .args(["install", "--no-audit", "--no-fund", "--loglevel=error"])
                 .current_dir(&project.folder),

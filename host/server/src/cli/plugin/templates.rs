@@ -56,7 +56,7 @@ const RUST: [File; 19] = [
     sdk!("src/wire.rs"),
 ];
 
-const JAVASCRIPT: [File; 10] = [
+const JAVASCRIPT: [File; 13] = [
     ("package.json", template!("javascript/package.json")),
     ("src/plugin.js", template!("javascript/src/plugin.js")),
     (
@@ -66,6 +66,15 @@ const JAVASCRIPT: [File; 10] = [
     (
         "whisperer/component.js",
         template!("javascript/whisperer/component.js"),
+    ),
+    (
+        "whisperer/globals.js",
+        template!("javascript/whisperer/globals.js"),
+    ),
+    ("whisperer/log.js", template!("javascript/whisperer/log.js")),
+    (
+        "whisperer/text.js",
+        template!("javascript/whisperer/text.js"),
     ),
     (
         "whisperer/build.mjs",

@@ -1,4 +1,7 @@
 // Greets the partner, and keeps internal events in the house. Make it yours.
+//
+// It runs in QuickJS: ES modules, also those of packages in node_modules, and console; no fetch,
+// no timers, no Intl. For JSON of more than some hundred KiB take Rust, or more than 100 ms.
 
 import { discard, info } from '../whisperer/plugin.js';
 
@@ -22,12 +25,12 @@ export const about = {
 
 /**
  * @param event    {id, type, occurredAtMs, contentType, payload (parsed), bytes, headers, attributes}
- * @param config   what the hook says for this plugin
  * @param target   {hookId, origin}
+ * @param config   what the hook says for this plugin
  * @returns nothing, to send the event as it is; or what is to change: {payload, contentType,
  *          bare, setHeaders, appendHeaders, removeHeaders}; or discard(code, message)
  */
-export function transform(event, config, target) {
+export function transform(event, target, config) {
   if (event.payload.internal === true) {
     return discard('internal', 'stays in the house');
   }

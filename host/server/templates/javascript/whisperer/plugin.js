@@ -1,19 +1,16 @@
 // What a plugin may use. Each call runs in a fresh instance.
 
-import { write } from 'whisperer:plugin/log@1.0.0';
+export { debug, error, info, warn } from './log.js';
 
-export const debug = (message) => write('debug', String(message));
-export const info = (message) => write('info', String(message));
-export const warn = (message) => write('warn', String(message));
-export const error = (message) => write('error', String(message));
+const reason = (code, message) => ({ code: String(code), message: String(message) });
 
 /** This hook does not want the event: the delivery ends here, visibly. */
-export const discard = (code, message) => ({ discard: { code, message } });
+export const discard = (code, message) => ({ discard: reason(code, message) });
 
 class Failure extends Error {
   constructor(tag, code, message) {
     super(message);
-    this.failure = { tag, val: { code, message } };
+    this.failure = { tag, val: reason(code, message) };
   }
 }
 
