@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::access::{Right, Rights};
 use crate::event_type::{EventPattern, EventType, EventTypeInfo};
 use crate::hook::Hook;
 use crate::id::{HookId, Owner};
@@ -110,8 +111,15 @@ fn config_has(config: &str, filter: &serde_json::Map<String, Value>) -> bool {
 pub struct Token {
     pub hash: [u8; 32],
     pub owner: Owner,
-    pub admin: bool,
+    pub rights: Rights,
     pub created_at: Timestamp,
+}
+
+impl Token {
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.rights.has(Right::Admin)
+    }
 }
 
 /// One change of the catalog. The store gives times, ids and revisions.
@@ -126,6 +134,10 @@ pub enum CatalogChange {
     PutEventType(EventType, EventTypeInfo),
     DeleteEventType(EventType),
     PutToken(Token),
+    /// By the token's hash.
+    DeleteToken([u8; 32]),
+    /// Nothing of the catalog: something else was done, to this, and is to be remembered.
+    Noted(String),
     PutPlugin(Membership),
     RemovePlugin(PluginName),
 }

@@ -3,6 +3,7 @@
 //! Everything here is data and pure functions; what needs the world is a trait in [`port`].
 //! The other crates know this one and never each other.
 
+pub mod access;
 pub mod address;
 pub mod attempt;
 pub mod catalog;

@@ -10,7 +10,7 @@ mod transport;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use catalog::{Catalog, CatalogError};
+pub use catalog::{AuditedCatalog, Catalog, CatalogError};
 pub use clock::Clock;
 pub use ledger::{
     AcceptError, Accepted, Attempted, Budget, DeliveryQuery, DeliveryView, FeedItem, FeedSink,

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use whisperer_domain::access::{AuditEntry, Note, token_id};
 use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Token};
 use whisperer_domain::event_type::{EventType, EventTypeInfo};
 use whisperer_domain::hook::{Hook, HookStatus};
@@ -22,8 +23,40 @@ pub(crate) enum Edit {
     TypePut(EventType, Arc<EventTypeInfo>),
     TypeDeleted(EventType),
     TokenPut(Arc<Token>),
+    TokenDeleted([u8; 32]),
+    Noted(String),
     PluginPut(Arc<Membership>),
     PluginRemoved(PluginName),
+}
+
+impl Edit {
+    /// What was changed, as the audit names it.
+    pub(crate) fn object(&self) -> String {
+        match self {
+            Self::HookCreated(hook) | Self::HookReplaced(hook) | Self::HookDeleted(hook) => {
+                format!("hooks/{}", hook.id.0)
+            }
+            Self::TypePut(name, _) | Self::TypeDeleted(name) => format!("event-types/{name}"),
+            Self::TokenPut(token) => format!("tokens/{}", token_id(&token.hash)),
+            Self::TokenDeleted(hash) => format!("tokens/{}", token_id(hash)),
+            Self::PluginPut(membership) => format!("plugins/{}", membership.name),
+            Self::PluginRemoved(name) => format!("plugins/{name}"),
+            Self::Noted(object) => object.clone(),
+        }
+    }
+}
+
+/// The entry that a note becomes, once its change is made.
+pub(crate) fn entry(note: Note, object: String, number: u64, at: Timestamp) -> AuditEntry {
+    AuditEntry {
+        number,
+        at,
+        actor: note.actor,
+        action: note.action.to_owned(),
+        object,
+        before: note.before,
+        after: note.after,
+    }
 }
 
 /// Makes one change. `next_hook` is the number that the next new hook gets.
@@ -65,6 +98,11 @@ pub(crate) fn edit(
             catalog.tokens.insert(token.hash, Arc::clone(&token));
             Ok(Edit::TokenPut(token))
         }
+        CatalogChange::DeleteToken(hash) => {
+            catalog.tokens.remove(&hash).ok_or(CatalogError::NotFound)?;
+            Ok(Edit::TokenDeleted(hash))
+        }
+        CatalogChange::Noted(object) => Ok(Edit::Noted(object)),
         CatalogChange::PutPlugin(membership) => {
             let membership = Arc::new(membership);
             catalog

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use whisperer_domain::access::{AuditEntry, Note};
 use whisperer_domain::attempt::Attempt;
 use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed, Revision};
 use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Pin};
@@ -20,9 +21,9 @@ use whisperer_domain::event_type::{EventType, EventTypeInfo, OMS_CATALOGUE};
 use whisperer_domain::hook::{BasicAuth, ChainLink, Hook, PluginChoice};
 use whisperer_domain::id::{EventId, EventKey, HookId, Owner, Sequence};
 use whisperer_domain::port::{
-    AcceptError, Accepted, Attempted, BoxFuture, Budget, Catalog, CatalogError, Clock,
-    DeliveryQuery, FeedItem, FeedSink, Fence, LaneView, Lease, Ledger, LedgerStatus, Page, Scope,
-    Settled, Settlement, StoreDown, StoreHealth, Taken,
+    AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog, CatalogError,
+    Clock, DeliveryQuery, FeedItem, FeedSink, Fence, LaneView, Lease, Ledger, LedgerStatus, Page,
+    Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
 };
 use whisperer_domain::secret::{MASK, Secret};
 use whisperer_domain::time::Timestamp;
@@ -47,6 +48,7 @@ struct Model {
     /// Only those that were ever revoked.
     fences: HashMap<HookId, Fence>,
     sink: Option<Arc<dyn FeedSink>>,
+    audit: Vec<AuditEntry>,
     next_hook: u64,
     next_event: u64,
     next_sequence: u64,
@@ -96,6 +98,7 @@ impl MemoryStore {
                 pending: BTreeSet::new(),
                 fences: HashMap::new(),
                 sink: None,
+                audit: Vec::new(),
                 next_hook: 1,
                 next_event: 1,
                 next_sequence: 1,
@@ -135,13 +138,22 @@ impl MemoryStore {
         self.catalog.store(Arc::new(model.catalog.clone()));
     }
 
-    fn make_change(&self, change: CatalogChange) -> Result<Changed, CatalogError> {
+    fn make_change(
+        &self,
+        change: CatalogChange,
+        note: Option<Note>,
+    ) -> Result<Changed, CatalogError> {
         let now = self.clock.now();
         let mut model = self.model();
         let model = &mut *model;
         let edit = catalog_edit::edit(&mut model.catalog, change, now, &mut model.next_hook)?;
         model.catalog.index();
         model.commits += 1;
+        if let Some(note) = note {
+            let number = model.audit.last().map_or(0, |entry| entry.number) + 1;
+            let entry = catalog_edit::entry(note, edit.object(), number, now);
+            model.audit.push(entry);
+        }
         // Before the feed: who is told of a revision finds it.
         self.publish(model);
         model.tell(FeedItem::Catalog(model.catalog.revision));
@@ -162,6 +174,8 @@ impl MemoryStore {
             Edit::TypePut(..)
             | Edit::TypeDeleted(_)
             | Edit::TokenPut(_)
+            | Edit::TokenDeleted(_)
+            | Edit::Noted(_)
             | Edit::PluginPut(_)
             | Edit::PluginRemoved(_) => Changed::Done,
         })
@@ -335,6 +349,29 @@ impl Catalog for MemoryStore {
     }
 
     fn change(&self, change: CatalogChange) -> BoxFuture<'_, Result<Changed, CatalogError>> {
-        Box::pin(async move { self.make_change(change) })
+        Box::pin(async move { self.make_change(change, None) })
+    }
+}
+
+impl AuditedCatalog for MemoryStore {
+    fn change_noted(
+        &self,
+        change: CatalogChange,
+        note: Note,
+    ) -> BoxFuture<'_, Result<Changed, CatalogError>> {
+        Box::pin(async move { self.make_change(change, Some(note)) })
+    }
+
+    fn audit(
+        &self,
+        below: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<AuditEntry>, StoreDown>> {
+        let below = below.unwrap_or(u64::MAX);
+        let model = self.model();
+        let newest = model.audit.iter().rev();
+        let found = newest.filter(|entry| entry.number < below).take(limit);
+        let found = found.cloned().collect();
+        Box::pin(async move { Ok(found) })
     }
 }

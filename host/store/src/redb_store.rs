@@ -39,12 +39,13 @@ use std::thread::{self, JoinHandle};
 
 use redb::{Database, ReadableDatabase};
 use tokio::sync::{Semaphore, oneshot};
+use whisperer_domain::access::{AuditEntry, Note};
 use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed, Revision};
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::port::{
-    AcceptError, Accepted, Attempted, BoxFuture, Budget, Catalog, CatalogError, Clock,
-    DeliveryQuery, FeedSink, LaneView, Lease, Ledger, LedgerStatus, Page, Scope, Settled,
+    AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog, CatalogError,
+    Clock, DeliveryQuery, FeedSink, LaneView, Lease, Ledger, LedgerStatus, Page, Scope, Settled,
     Settlement, StoreDown, Taken,
 };
 use whisperer_domain::time::Timestamp;
@@ -158,6 +159,20 @@ impl RedbStore {
         answer
             .await
             .map_err(|_| StoreDown::Unknown("the writer broke off".to_owned()))
+    }
+
+    async fn make(
+        &self,
+        change: CatalogChange,
+        note: Option<Note>,
+    ) -> Result<Changed, CatalogError> {
+        self.ask(|reply| Write::Change {
+            change,
+            note,
+            reply,
+        })
+        .await
+        .unwrap_or_else(|down| Err(CatalogError::Down(down)))
     }
 
     /// Reads on a blocking thread.
@@ -362,10 +377,24 @@ impl Catalog for RedbStore {
     }
 
     fn change(&self, change: CatalogChange) -> BoxFuture<'_, Result<Changed, CatalogError>> {
-        Box::pin(async move {
-            self.ask(|reply| Write::Change { change, reply })
-                .await
-                .unwrap_or_else(|down| Err(CatalogError::Down(down)))
-        })
+        Box::pin(self.make(change, None))
+    }
+}
+
+impl AuditedCatalog for RedbStore {
+    fn change_noted(
+        &self,
+        change: CatalogChange,
+        note: Note,
+    ) -> BoxFuture<'_, Result<Changed, CatalogError>> {
+        Box::pin(self.make(change, Some(note)))
+    }
+
+    fn audit(
+        &self,
+        below: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<AuditEntry>, StoreDown>> {
+        Box::pin(self.read(move |reading| reading.audit(below, limit)))
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{BoxFuture, StoreDown};
+use crate::access::{AuditEntry, Note};
 use crate::catalog::{CatalogChange, CatalogSnapshot, Changed};
 
 pub trait Catalog: Send + Sync {
@@ -14,6 +15,26 @@ pub trait Catalog: Send + Sync {
     /// # Cancel safety
     /// Once polled the change may be made even if the future is dropped.
     fn change(&self, change: CatalogChange) -> BoxFuture<'_, Result<Changed, CatalogError>>;
+}
+
+/// A catalog that remembers who changed what.
+pub trait AuditedCatalog: Catalog {
+    /// Makes one change and remembers it, in the same durable write.
+    ///
+    /// # Cancel safety
+    /// Once polled the change may be made even if the future is dropped.
+    fn change_noted(
+        &self,
+        change: CatalogChange,
+        note: Note,
+    ) -> BoxFuture<'_, Result<Changed, CatalogError>>;
+
+    /// What was remembered, newest first, below this number.
+    fn audit(
+        &self,
+        below: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<AuditEntry>, StoreDown>>;
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
+use whisperer_domain::access::Note;
 use whisperer_domain::catalog::{CatalogChange, Changed, Revision};
 use whisperer_domain::delivery::Pin;
 use whisperer_domain::event::NewEvent;
@@ -40,6 +41,7 @@ pub(super) enum Write {
     },
     Change {
         change: CatalogChange,
+        note: Option<Note>,
         reply: Reply<Result<Changed, CatalogError>>,
     },
 }

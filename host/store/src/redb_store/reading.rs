@@ -8,6 +8,7 @@ mod take;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use whisperer_domain::access::AuditEntry;
 use whisperer_domain::attempt::Attempt;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::delivery::{Delivery, DeliveryState};
@@ -63,6 +64,16 @@ impl<'a> Reading<'a> {
             );
         }
         Ok(found)
+    }
+
+    /// What was remembered of changes, newest first.
+    pub(super) fn audit(&self, below: Option<u64>, limit: usize) -> Result<Vec<AuditEntry>, Fault> {
+        let rows = self.views.audit.range(..below.unwrap_or(u64::MAX))?;
+        let entry = |row: Result<_, redb::StorageError>| {
+            let (number, bytes): (redb::AccessGuard<'_, u64>, redb::AccessGuard<'_, &[u8]>) = row?;
+            frame::decode("audit", &number.value(), bytes.value())
+        };
+        rows.rev().take(limit).map(entry).collect()
     }
 
     pub(super) fn find(

@@ -12,6 +12,7 @@ mod hook;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use whisperer_domain::access::{Right, Rights};
 use whisperer_domain::catalog::Token;
 use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Pin};
 use whisperer_domain::envelope::Envelope;
@@ -252,7 +253,7 @@ pub(super) struct Cancellation {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct TokenRecord {
+struct TokenRecord {
     owner: Owner,
     admin: bool,
     created_at: Timestamp,
@@ -262,21 +263,33 @@ impl From<&Token> for TokenRecord {
     fn from(token: &Token) -> Self {
         Self {
             owner: token.owner.clone(),
-            admin: token.admin,
+            admin: token.is_admin(),
             created_at: token.created_at,
         }
     }
 }
 
-impl TokenRecord {
-    pub(super) fn into_token(self, hash: [u8; 32]) -> Token {
-        Token {
-            hash,
-            owner: self.owner,
-            admin: self.admin,
-            created_at: self.created_at,
-        }
-    }
+/// The rights follow as the record's tail: records from before there were any have none.
+pub(super) fn encode_token(token: &Token) -> Vec<u8> {
+    frame::encode_with_tail(
+        &TokenRecord::from(token),
+        &token.rights.bits().to_le_bytes(),
+    )
+}
+
+pub(super) fn decode_token(hash: [u8; 32], bytes: &[u8]) -> Result<Token, Fault> {
+    let (record, tail): (TokenRecord, _) = frame::decode_with_tail("tokens", &"?", bytes)?;
+    let rights = match <[u8; 2]>::try_from(tail) {
+        Ok(bits) => Rights::of_bits(u16::from_le_bytes(bits)),
+        Err(_) if record.admin => Rights::from_iter([Right::Admin]),
+        Err(_) => Rights::of_an_owner(),
+    };
+    Ok(Token {
+        hash,
+        owner: record.owner,
+        rights,
+        created_at: record.created_at,
+    })
 }
 
 /// The store's counters: the next of each number, and what was done so far.

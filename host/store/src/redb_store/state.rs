@@ -12,7 +12,7 @@ use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::plugin::PluginName;
 
 use super::fault::Fault;
-use super::record::{Cancellation, Counters, HookRecord, TokenRecord, decode_membership};
+use super::record::{Cancellation, Counters, HookRecord, decode_membership, decode_token};
 use super::seal::Seal;
 use super::tables::{CANCELLATIONS, EVENT_TYPES, HOOKS, META, PLUGINS, TOKENS};
 use super::{frame, rows};
@@ -99,10 +99,8 @@ fn load_entries(txn: &ReadTransaction, catalog: &mut CatalogSnapshot) -> Result<
         let (key, bytes) = row?;
         let hash = <[u8; 32]>::try_from(key.value())
             .map_err(|_| frame::damaged("tokens", &"?", "has a key of another length"))?;
-        let record: TokenRecord = frame::decode("tokens", &"?", bytes.value())?;
-        catalog
-            .tokens
-            .insert(hash, Arc::new(record.into_token(hash)));
+        let token = decode_token(hash, bytes.value())?;
+        catalog.tokens.insert(hash, Arc::new(token));
     }
     for row in txn.open_table(PLUGINS)?.iter()? {
         let (key, bytes) = row?;

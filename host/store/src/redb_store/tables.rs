@@ -41,6 +41,8 @@ pub(super) const EVENT_TYPES: Rows<&str> = TableDefinition::new("event_types");
 /// By the SHA-256 of the token.
 pub(super) const TOKENS: Rows<Bytes> = TableDefinition::new("tokens");
 pub(super) const PLUGINS: Rows<&str> = TableDefinition::new("plugins");
+/// What was changed by whom, by number.
+pub(super) const AUDIT: Rows<u64> = TableDefinition::new("audit");
 
 /// All tables, for the writer.
 pub(super) struct Tables<'txn> {
@@ -60,6 +62,7 @@ pub(super) struct Tables<'txn> {
     pub(super) event_types: Table<'txn, &'static str, Bytes>,
     pub(super) tokens: Table<'txn, Bytes, Bytes>,
     pub(super) plugins: Table<'txn, &'static str, Bytes>,
+    pub(super) audit: Table<'txn, u64, Bytes>,
 }
 
 impl<'txn> Tables<'txn> {
@@ -82,6 +85,7 @@ impl<'txn> Tables<'txn> {
             event_types: txn.open_table(EVENT_TYPES)?,
             tokens: txn.open_table(TOKENS)?,
             plugins: txn.open_table(PLUGINS)?,
+            audit: txn.open_table(AUDIT)?,
         })
     }
 }
@@ -96,6 +100,7 @@ pub(super) struct Views {
     pub(super) attempts: ReadOnlyTable<(u64, u32), Bytes>,
     pub(super) tombstones: ReadOnlyTable<u64, Bytes>,
     pub(super) cancellations: ReadOnlyTable<(u64, u64), Bytes>,
+    pub(super) audit: ReadOnlyTable<u64, Bytes>,
 }
 
 impl Views {
@@ -109,6 +114,7 @@ impl Views {
             attempts: txn.open_table(ATTEMPTS)?,
             tombstones: txn.open_table(TOMBSTONES)?,
             cancellations: txn.open_table(CANCELLATIONS)?,
+            audit: txn.open_table(AUDIT)?,
         })
     }
 }

@@ -238,8 +238,12 @@ fn apply(batch: &mut Batch<'_, '_>, write: Write) -> Result<Answer, Fault> {
             };
             Ok(Answer::Settle(reply, result))
         }
-        Write::Change { change, reply } => {
-            let result = match batch.change(change) {
+        Write::Change {
+            change,
+            note,
+            reply,
+        } => {
+            let result = match batch.change(change, note) {
                 Ok(result) => result,
                 Err(fault) => Err(CatalogError::Down(spared(fault)?)),
             };

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use whisperer_domain::access::Right;
 use whisperer_domain::catalog::{CatalogChange, Token};
 use whisperer_domain::delivery::DeliveryState;
 use whisperer_domain::event::IdempotencyKey;
@@ -110,7 +111,7 @@ async fn what_decides_about_recipients_makes_accepts_stale(stage: Stage) {
     let token = Token {
         hash: [1; 32],
         owner: Owner::parse("ann").unwrap(),
-        admin: true,
+        rights: [Right::Admin].into_iter().collect(),
         created_at: START,
     };
     let plugin = Membership {

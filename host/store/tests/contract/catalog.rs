@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use whisperer_domain::access::Right;
 use whisperer_domain::catalog::{CatalogChange, Changed, Token};
 use whisperer_domain::event_type::{EventType, EventTypeInfo, OMS_CATALOGUE};
 use whisperer_domain::hook::Hook;
@@ -122,7 +123,7 @@ async fn event_types_tokens_and_plugins_come_and_go(stage: Stage) {
     let token = Token {
         hash: [1; 32],
         owner: Owner::parse("ann").unwrap(),
-        admin: true,
+        rights: [Right::Admin].into_iter().collect(),
         created_at: Timestamp(3),
     };
     let change = |change| stage.catalog.change(change);

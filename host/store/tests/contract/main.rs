@@ -7,6 +7,7 @@
 )]
 
 mod accept;
+mod audit;
 mod catalog;
 mod durability;
 mod feed;

@@ -14,8 +14,8 @@ use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, PluginChoice};
 use whisperer_domain::id::{AttemptId, EventId, HookId, Owner, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
-    AcceptError, Accepted, Attempted, BoxFuture, Budget, Catalog, Clock, DeliveryQuery, FeedItem,
-    FeedSink, Lease, Ledger, Scope, Settled, Settlement, Taken, Verdict,
+    AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Clock, DeliveryQuery,
+    FeedItem, FeedSink, Lease, Ledger, Scope, Settled, Settlement, Taken, Verdict,
 };
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::target_url::TargetUrl;
@@ -76,7 +76,7 @@ impl Clock for TestClock {
 
 pub(crate) struct Stage {
     pub(crate) ledger: Arc<dyn Ledger>,
-    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) catalog: Arc<dyn AuditedCatalog>,
     pub(crate) clock: Arc<TestClock>,
     /// Kept for as long as the store that lives in it.
     pub(crate) folder: Option<TempDir>,
@@ -99,7 +99,7 @@ impl Stage {
         Self::over(MemoryStore::new(clock.clone()), clock, None)
     }
 
-    pub(crate) fn over<S: Ledger + Catalog + 'static>(
+    pub(crate) fn over<S: Ledger + AuditedCatalog + 'static>(
         store: Arc<S>,
         clock: Arc<TestClock>,
         folder: Option<TempDir>,

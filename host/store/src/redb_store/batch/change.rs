@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use redb::ReadableTable;
+use whisperer_domain::access::{AUDIT_ENTRIES_MAX, Note};
 use whisperer_domain::catalog::{CatalogChange, Changed};
 use whisperer_domain::delivery::CancelCause;
 use whisperer_domain::hook::Hook;
@@ -12,7 +13,7 @@ use super::{Batch, lease};
 use crate::catalog_edit::{self, Edit};
 use crate::redb_store::fault::Fault;
 use crate::redb_store::frame;
-use crate::redb_store::record::{HookRecord, TokenRecord, encode_membership};
+use crate::redb_store::record::{HookRecord, encode_membership, encode_token};
 
 impl Batch<'_, '_> {
     /// The outer error spoils the transaction unless it is damage, which was met before
@@ -20,7 +21,13 @@ impl Batch<'_, '_> {
     pub(in crate::redb_store) fn change(
         &mut self,
         change: CatalogChange,
+        note: Option<Note>,
     ) -> Result<Result<Changed, CatalogError>, Fault> {
+        if let CatalogChange::Noted(object) = change {
+            self.wrote = true;
+            self.note(note, object)?;
+            return Ok(Ok(Changed::Done));
+        }
         let old = self.old_record(&change)?;
         let counters = &mut self.state.counters;
         let catalog = Arc::make_mut(&mut self.state.catalog);
@@ -32,7 +39,21 @@ impl Batch<'_, '_> {
         self.catalog_changed = true;
         let revision = catalog.revision;
         self.feed.push(FeedItem::Catalog(revision));
+        self.note(note, edit.object())?;
         self.write_edit(edit, old).map(Ok)
+    }
+
+    /// Remembers who changed this. The oldest entry makes room.
+    fn note(&mut self, note: Option<Note>, object: String) -> Result<(), Fault> {
+        let Some(note) = note else { return Ok(()) };
+        let audit = &mut self.tables.audit;
+        let number = audit.last()?.map_or(0, |(number, _)| number.value()) + 1;
+        let entry = catalog_edit::entry(note, object, number, self.now);
+        audit.insert(number, &*frame::encode(&entry))?;
+        if let Some(old) = number.checked_sub(AUDIT_ENTRIES_MAX) {
+            audit.remove(old)?;
+        }
+        Ok(())
     }
 
     /// The record of a hook whose secrets are to be carried over unread.
@@ -50,6 +71,8 @@ impl Batch<'_, '_> {
             | CatalogChange::PutEventType(..)
             | CatalogChange::DeleteEventType(_)
             | CatalogChange::PutToken(_)
+            | CatalogChange::DeleteToken(_)
+            | CatalogChange::Noted(_)
             | CatalogChange::PutPlugin(_)
             | CatalogChange::RemovePlugin(_) => Ok(None),
         }
@@ -82,9 +105,14 @@ impl Batch<'_, '_> {
                 tables.event_types.remove(name.as_str())?;
             }
             Edit::TokenPut(token) => {
-                let record = frame::encode(&TokenRecord::from(&*token));
+                let record = encode_token(&token);
                 tables.tokens.insert(&token.hash[..], &*record)?;
             }
+            Edit::TokenDeleted(hash) => {
+                tables.tokens.remove(&hash[..])?;
+            }
+            // Only the note was to be written.
+            Edit::Noted(_) => {}
             Edit::PluginPut(membership) => {
                 let record = encode_membership(&membership);
                 tables.plugins.insert(membership.name.as_str(), &*record)?;
