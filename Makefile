@@ -9,7 +9,7 @@ BUILT    := $(TARGET)/$(WASM)/guest
 DIST     := plugins/dist
 BENCH    := $(TARGET)/bench
 
-.PHONY: demo announce run test torture plugins build lint toolchain clean bench-plugins bench-guests foreign
+.PHONY: demo announce run test torture plugins build lint toolchain clean bench-plugins bench-guests foreign schemathesis
 
 demo: announce build plugins
 	@$(TARGET)/release/examples/demo --plugins $(DIST) $(DEMO)
@@ -62,6 +62,11 @@ bench-guests: build
 # it.
 foreign: build
 	tests/foreign.sh $(TARGET)/release/whisperer $(TARGET)/foreign
+
+# Every route against what /openapi.json says of it. Needs python3 and installs schemathesis.
+EXAMPLES := 200
+schemathesis: build
+	tests/schemathesis/run.sh $(TARGET)/release/whisperer $(TARGET)/schemathesis $(EXAMPLES)
 
 lint: toolchain
 	cargo fmt --all --check

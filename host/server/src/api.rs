@@ -3,47 +3,58 @@
 //! A file per resource. Handlers know ports only and hold nothing between requests. Whatever
 //! goes wrong is a problem document, a panic too: it is caught at the edge of the request.
 
+mod audit;
 mod auth;
 mod body;
 mod event_types;
 mod events;
 mod field_errors;
+mod guard;
 mod health;
 mod hook_events;
 mod hooks;
 mod list;
 mod metrics;
 mod moment;
+mod openapi;
 mod plugins;
 mod problem;
 mod query;
+mod rates;
 mod shell;
 mod tokens;
 mod value;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::middleware;
-use axum::routing::{MethodRouter, get, post};
+use axum::response::Redirect;
+use axum::routing::get;
 use tokio::sync::Semaphore;
+use utoipa_axum::routes;
+use whisperer_domain::access::Right;
 use whisperer_domain::address::AddressPolicy;
-use whisperer_domain::port::{Catalog, Clock, Ledger};
+use whisperer_domain::port::{AuditedCatalog, Clock, Ledger};
 
 use crate::readiness::Readiness;
 
 pub(crate) use auth::token_hash;
+use guard::{Route, open, right, rights, shared};
 pub(crate) use hook_events::waiting_words;
 pub(crate) use metrics::Peer;
+use openapi::Page;
 pub use plugins::Plugins;
+use rates::Rates;
 pub(crate) use tokens::fresh_token;
 
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// What the API stands on.
 pub struct Ports {
-    pub catalog: Arc<dyn Catalog>,
+    pub catalog: Arc<dyn AuditedCatalog>,
     pub ledger: Arc<dyn Ledger>,
     pub clock: Arc<dyn Clock>,
     /// Refuses at once what would never be sent.
@@ -60,6 +71,8 @@ pub struct Limits {
     /// What all request bodies hold together.
     pub body_memory_bytes_max: usize,
     pub body_timeout: Duration,
+    /// Calls of one token in a second; none: as many as it likes.
+    pub token_rate: Option<NonZeroU32>,
 }
 
 impl Default for Limits {
@@ -68,13 +81,14 @@ impl Default for Limits {
             event_body_bytes_max: 1 << 20,
             body_memory_bytes_max: 128 << 20,
             body_timeout: Duration::from_secs(30),
+            token_rate: None,
         }
     }
 }
 
 /// The state that handlers share.
 pub struct Api {
-    catalog: Arc<dyn Catalog>,
+    catalog: Arc<dyn AuditedCatalog>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     policy: Arc<AddressPolicy>,
@@ -83,6 +97,8 @@ pub struct Api {
     readiness: Arc<Readiness>,
     limits: Limits,
     body_memory: Arc<Semaphore>,
+    page: Page,
+    rates: Rates,
 }
 
 impl Api {
@@ -99,53 +115,66 @@ impl Api {
             readiness: ports.readiness,
             limits,
             body_memory: Arc::new(Semaphore::new(shares)),
+            rates: Rates::new(limits.token_rate),
+            page: Page::of(&openapi::document(&routes())),
         })
     }
 }
 
-/// Each path with and without its trailing slash.
-fn routes() -> [(&'static str, MethodRouter<Arc<Api>>); 13] {
-    [
-        ("/whisperer/hooks", get(hooks::list).post(hooks::create)),
-        ("/whisperer/hooks/registry", get(hooks::registry)),
-        (
-            "/whisperer/hooks/{id}",
-            get(hooks::one)
-                .put(hooks::replace)
-                .patch(hooks::patch)
-                .delete(hooks::delete),
+/// Every route of the API: what it says of itself, and what it takes to call it.
+fn routes() -> Vec<Route> {
+    use Right::{
+        Admin, DeliveriesRead, EventsWrite, HooksRead, HooksWrite, PluginsRead, PluginsWrite,
+    };
+    vec![
+        rights(HooksRead, HooksWrite, routes!(hooks::list, hooks::create)),
+        shared(Admin, routes!(hooks::registry)),
+        rights(
+            HooksRead,
+            HooksWrite,
+            routes!(hooks::one, hooks::replace, hooks::patch, hooks::delete),
         ),
-        ("/whisperer/events", post(events::create)),
-        ("/whisperer/event-types", get(event_types::list)),
-        (
-            "/whisperer/event-types/{name}",
-            get(event_types::one)
-                .put(event_types::put)
-                .delete(event_types::delete),
+        right(EventsWrite, routes!(events::create)),
+        shared(Admin, routes!(event_types::list)),
+        shared(
+            Admin,
+            routes!(event_types::one, event_types::put, event_types::delete),
         ),
-        ("/whisperer/hook_events", get(hook_events::list)),
-        ("/whisperer/hook_events/{id}", get(hook_events::one)),
-        ("/whisperer/plugins", get(plugins::list)),
-        (
-            "/whisperer/plugins/{name}",
-            get(plugins::one).put(plugins::put).delete(plugins::delete),
+        right(DeliveriesRead, routes!(hook_events::list)),
+        right(DeliveriesRead, routes!(hook_events::one)),
+        right(PluginsRead, routes!(plugins::list)),
+        rights(
+            PluginsRead,
+            PluginsWrite,
+            routes!(plugins::one, plugins::put, plugins::delete),
         ),
-        ("/whisperer/plugins/{name}/try", post(plugins::try_out)),
-        ("/whisperer/plugins/{name}/release", post(plugins::release)),
-        ("/whisperer/tokens", post(tokens::create)),
+        right(PluginsRead, routes!(plugins::try_out)),
+        right(PluginsWrite, routes!(plugins::release)),
+        right(Admin, routes!(tokens::list, tokens::create)),
+        right(Admin, routes!(tokens::revoke)),
+        right(Admin, routes!(audit::list)),
+        open(routes!(health::livez)),
+        open(routes!(health::readyz)),
+        open(routes!(metrics::metrics)),
     ]
 }
 
 /// The whole API, ready to be served.
 pub fn router(api: Arc<Api>) -> Router {
     let mut router = Router::new()
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::metrics));
-    for (path, methods) in routes() {
-        router = router
-            .route(path, methods.clone())
-            .route(&format!("{path}/"), methods);
+        .route("/openapi.json", get(openapi::shown))
+        .route("/docs", get(|| async { Redirect::permanent("/docs/") }))
+        .route("/docs/", get(openapi::page))
+        .route("/docs/{*file}", get(openapi::page));
+    for route in routes() {
+        let methods = route.guarded(&api);
+        // One path, named by each of its operations.
+        for path in route.handlers.1.paths.keys() {
+            router = router.route(path, methods.clone());
+            if let Some(bare) = path.strip_suffix('/') {
+                router = router.route(bare, methods.clone());
+            }
+        }
     }
     router
         .method_not_allowed_fallback(shell::method_not_allowed)

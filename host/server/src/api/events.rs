@@ -5,6 +5,7 @@
 //! still hold; if the catalog moved on meanwhile they are computed again.
 
 mod input;
+pub(in crate::api) mod schema;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 use whisperer_domain::envelope;
 use whisperer_domain::event::{IdempotencyKey, NewEvent};
 use whisperer_domain::id::{EventId, Owner};
@@ -25,18 +27,36 @@ use super::body;
 use super::field_errors::FieldErrors;
 use super::problem::Problem;
 pub(in crate::api) use input::Input;
+use schema::EventInput;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// The catalog changed between reading and commit: so often only in a storm of changes.
 const STALE_ROUNDS_MAX: usize = 16;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Accepted)]
 struct Answer<'a> {
     id: &'a str,
+    /// To how many hooks it goes.
     deliveries: u64,
 }
 
+/// Post an event
+///
+/// Answered once it is durable.
+#[utoipa::path(
+    post,
+    path = "/whisperer/events/",
+    operation_id = "event_create",
+    tag = "Events",
+    params(("Idempotency-Key" = Option<String>, Header, max_length = 255, description = "For 24 hours the same key with the same body answers the same.")),
+    request_body = EventInput,
+    responses(
+        (status = 202, body = Answer, description = "It is on disk.", headers(("Idempotent-Replayed" = String, description = "`true` if it had been accepted before."))),
+        (status = 409, description = "The id, or the Idempotency-Key, was used for another body."),
+    ),
+)]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     who: Principal,

@@ -24,6 +24,21 @@ use view::{DetailView, HookEventView};
 /// steps, a list can end when it has enough before memory has too much.
 const ROWS_A_STEP: usize = 16;
 
+/// Deliveries, newest first
+///
+/// A filter without an index looks at a bounded number of rows: the page may then be partial, and
+/// `Link` says where to go on.
+#[utoipa::path(
+    get,
+    path = "/whisperer/hook_events/",
+    operation_id = "deliveries",
+    tag = "Deliveries",
+    params(filter::Filters),
+    responses(
+        (status = 200, body = [HookEventView], headers(("Link" = String, description = "Where the rest is, as RFC 8288 writes it."))),
+        (status = 400, description = "A filter is not valid."),
+    ),
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -60,6 +75,18 @@ pub(super) async fn list(
     Ok(list.answer(before.and_then(|next| query.next_link(next.0))))
 }
 
+/// A delivery with its attempts
+#[utoipa::path(
+    get,
+    path = "/whisperer/hook_events/{id}/",
+    operation_id = "delivery",
+    tag = "Deliveries",
+    params(("id" = u64, Path)),
+    responses(
+        (status = 200, body = DetailView),
+        (status = 404, description = "There is no such delivery, or it is another owner's."),
+    ),
+)]
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
     who: Principal,

@@ -10,6 +10,7 @@ mod draft;
 mod headers;
 mod registry;
 mod retry;
+pub(in crate::api) mod schema;
 mod secret_key;
 mod settings;
 mod state;
@@ -37,7 +38,8 @@ use super::problem::Problem;
 use super::query::Query;
 use draft::Basis;
 
-pub(super) use registry::registry;
+pub(super) use registry::{__path_registry, registry};
+use schema::{HookFilters, HookInput, HookPatch};
 pub(super) use subscription::unknown as unknown_event_type;
 pub(super) use view::HookView;
 
@@ -51,6 +53,20 @@ const HOOKS_MAX: usize = 100_000;
 
 const FILTERS: [&str; 3] = ["target_url", "event_type", "is_active"];
 
+/// Hooks, newest first
+///
+/// Those of the token's owner; an admin sees all.
+#[utoipa::path(
+    get,
+    path = "/whisperer/hooks/",
+    operation_id = "hooks",
+    tag = "Hooks",
+    params(HookFilters),
+    responses(
+        (status = 200, body = [HookView], headers(("Link" = String, description = "Where the rest is, as RFC 8288 writes it."))),
+        (status = 400, description = "A filter is not valid."),
+    ),
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -101,6 +117,18 @@ fn normalised(url: &str) -> String {
     url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.to_string())
 }
 
+/// A hook
+#[utoipa::path(
+    get,
+    path = "/whisperer/hooks/{id}/",
+    operation_id = "hook",
+    tag = "Hooks",
+    params(("id" = u64, Path)),
+    responses(
+        (status = 200, body = HookView, headers(("ETag" = String))),
+        (status = 404, description = "There is no such hook, or it is another owner's."),
+    ),
+)]
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -111,6 +139,19 @@ pub(super) async fn one(
     Ok(shown(&api, StatusCode::OK, hook).await)
 }
 
+/// Subscribe
+#[utoipa::path(
+    post,
+    path = "/whisperer/hooks/",
+    operation_id = "hook_create",
+    tag = "Hooks",
+    request_body = HookInput,
+    responses(
+        (status = 201, body = HookView, headers(("ETag" = String), ("Location" = String))),
+        (status = 406, description = "The owner has a hook with this target_url and event_type already: `webhook_100_2`."),
+        (status = 409, description = "There are as many hooks as there can be."),
+    ),
+)]
 pub(super) async fn create(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -127,9 +168,14 @@ pub(super) async fn create(
             format!("There are {HOOKS_MAX} hooks already, which is the most."),
         ));
     }
+    let note = who.note(
+        "created",
+        None::<&()>,
+        Some(&HookView::of(&hook, None, &snapshot)),
+    );
     match api
         .catalog
-        .change(CatalogChange::CreateHook(Box::new(hook)))
+        .change_noted(CatalogChange::CreateHook(Box::new(hook)), note)
         .await?
     {
         Changed::Hook(hook) => {
@@ -144,6 +190,24 @@ pub(super) async fn create(
     }
 }
 
+/// Replace a hook
+///
+/// What is not mentioned becomes its default; secrets that are absent or masked are kept.
+#[utoipa::path(
+    put,
+    path = "/whisperer/hooks/{id}/",
+    operation_id = "hook_replace",
+    tag = "Hooks",
+    params(("id" = u64, Path)),
+    request_body = HookInput,
+    responses(
+        (status = 200, body = HookView, headers(("ETag" = String))),
+        (status = 404, description = "There is no such hook, or it is another owner's."),
+        (status = 406, description = "The owner has another hook with this target_url and event_type: `webhook_100_2`."),
+        (status = 409, description = "Others change it at this moment: read it again and repeat."),
+        (status = 412, description = "It was changed since: `If-Match` does not hold."),
+    ),
+)]
 pub(super) async fn replace(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -153,6 +217,24 @@ pub(super) async fn replace(
     change(&api, &who, hook_id(&id)?, request, Manner::Replace).await
 }
 
+/// Change a hook
+///
+/// Merged shallowly: a nested object is replaced whole, and null is a value.
+#[utoipa::path(
+    patch,
+    path = "/whisperer/hooks/{id}/",
+    operation_id = "hook_patch",
+    tag = "Hooks",
+    params(("id" = u64, Path)),
+    request_body = HookPatch,
+    responses(
+        (status = 200, body = HookView, headers(("ETag" = String))),
+        (status = 404, description = "There is no such hook, or it is another owner's."),
+        (status = 406, description = "The owner has another hook with this target_url and event_type: `webhook_100_2`."),
+        (status = 409, description = "Others change it at this moment: read it again and repeat."),
+        (status = 412, description = "It was changed since: `If-Match` does not hold."),
+    ),
+)]
 pub(super) async fn patch(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -166,6 +248,16 @@ pub(super) async fn patch(
 enum Manner {
     Replace,
     Patch,
+}
+
+impl Manner {
+    /// As the audit names it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Replace => "replaced",
+            Self::Patch => "changed",
+        }
+    }
 }
 
 async fn change(
@@ -187,9 +279,14 @@ async fn change(
             Manner::Patch => Basis::Patching(old),
         };
         let new = draft::hook(&input, api, &snapshot, basis).map_err(Problem::invalid_at_top)?;
+        let note = who.note(
+            manner.word(),
+            Some(&HookView::of(old, None, &snapshot)),
+            Some(&HookView::of(&new, None, &snapshot)),
+        );
         match api
             .catalog
-            .change(CatalogChange::ReplaceHook(Box::new(new)))
+            .change_noted(CatalogChange::ReplaceHook(Box::new(new)), note)
             .await
         {
             Ok(Changed::Hook(hook)) => {
@@ -210,6 +307,19 @@ async fn change(
     Err(CatalogError::Stale.into())
 }
 
+/// Unsubscribe
+#[utoipa::path(
+    delete,
+    path = "/whisperer/hooks/{id}/",
+    operation_id = "hook_delete",
+    tag = "Hooks",
+    params(("id" = u64, Path)),
+    responses(
+        (status = 204, description = "It is gone; what was pending is cancelled, the history stays."),
+        (status = 404, description = "There is no such hook, or it is another owner's."),
+        (status = 412, description = "It was changed since: `If-Match` does not hold."),
+    ),
+)]
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -218,8 +328,16 @@ pub(super) async fn delete(
 ) -> Result<Response, Problem> {
     let id = hook_id(&id)?;
     let snapshot = api.catalog.snapshot();
-    check_if_match(&headers, visible(&snapshot, &who, id)?)?;
-    api.catalog.change(CatalogChange::DeleteHook(id)).await?;
+    let hook = visible(&snapshot, &who, id)?;
+    check_if_match(&headers, hook)?;
+    let note = who.note(
+        "deleted",
+        Some(&HookView::of(hook, None, &snapshot)),
+        None::<&()>,
+    );
+    api.catalog
+        .change_noted(CatalogChange::DeleteHook(id), note)
+        .await?;
     tracing::info!(hook = id.0, "hook deleted");
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts as _, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use whisperer_sandbox::PluginStatus;
 
 use super::Api;
-use super::auth::Principal;
+use super::auth::authenticate;
 use super::problem::Problem;
 
 /// Who is at the other end of the connection.
@@ -24,13 +24,27 @@ const PLUGIN_INFO: &str = "whisperer_plugin_info";
 const PASSED_ON: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// Metrics in the text format of Prometheus
+///
+/// Open to this machine; others need a token.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "Operations",
+    security((), ("token" = []), ("bearer" = [])),
+    responses(
+        (status = 401, description = "From elsewhere it takes a token."),
+        (status = 200, body = String, content_type = "text/plain"),
+    ),
+)]
 pub(super) async fn metrics(
     State(api): State<Arc<Api>>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (mut parts, _) = request.into_parts();
+    let (parts, _) = request.into_parts();
     if !is_near(&parts) {
-        Principal::from_request_parts(&mut parts, &api).await?;
+        authenticate(&parts.headers, &api)?;
     }
     let mut text = (api.metrics)();
     write_info(&mut text, &api.plugins.list());

@@ -10,8 +10,10 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
-use serde_json::{Value, json};
-use whisperer_domain::catalog::CatalogSnapshot;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot};
 use whisperer_domain::hook::PluginChoice;
 use whisperer_domain::plugin::PluginName;
 use whisperer_domain::port::{BoxFuture, TransformJob};
@@ -24,7 +26,7 @@ use super::field_errors::FieldErrors;
 use super::list::List;
 use super::problem::Problem;
 use super::query::Query;
-pub(super) use trial::try_out;
+pub(super) use trial::{__path_try_out, try_out};
 use view::PluginView;
 
 const WASM: &str = "application/wasm";
@@ -33,6 +35,12 @@ const TOML: &str = "application/toml";
 const PLUGIN_BYTES_MAX: usize = 32 << 20;
 /// So many hooks are named when they stand in the way of a removal.
 const HOOKS_NAMED_MAX: usize = 20;
+
+#[derive(Serialize, ToSchema)]
+struct Released {
+    /// It had been stopped.
+    released: bool,
+}
 
 /// What the API asks of the sandbox. A trait, so that the API can be tested without an engine.
 pub trait Plugins: Send + Sync {
@@ -77,6 +85,17 @@ impl Plugins for Sandbox {
     }
 }
 
+/// What lies in the plugin folder, and what of it runs
+#[utoipa::path(
+    get,
+    path = "/whisperer/plugins/",
+    operation_id = "plugins",
+    tag = "Plugins",
+    responses(
+        (status = 200, body = [PluginView]),
+        (status = 400, description = "A filter is not valid."),
+    ),
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -94,6 +113,18 @@ pub(super) async fn list(
     Ok(list.answer(None))
 }
 
+/// A plugin
+#[utoipa::path(
+    get,
+    path = "/whisperer/plugins/{name}/",
+    operation_id = "plugin",
+    tag = "Plugins",
+    params(("name" = String, Path)),
+    responses(
+        (status = 200, body = PluginView),
+        (status = 404, description = "There is no such plugin."),
+    ),
+)]
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -114,14 +145,31 @@ fn shown(
     Ok((status, Json(view)).into_response())
 }
 
-/// The component, or the settings beside it, by the content type.
+/// Put a plugin into the folder
+///
+/// The component, or the settings beside it, by the content type. Refused with the loader's
+/// reason before it touches the folder.
+#[utoipa::path(
+    put,
+    path = "/whisperer/plugins/{name}/",
+    operation_id = "plugin_put",
+    tag = "Plugins",
+    params(("name" = String, Path)),
+    request_body(content((Vec<u8> = "application/wasm"), (String = "application/toml"))),
+    responses(
+        (status = 200, body = PluginView, description = "It runs in place of the one before."),
+        (status = 201, body = PluginView, description = "It runs."),
+        (status = 400, description = "The loader refuses it, and says why."),
+        (status = 404, description = "Settings for a plugin that is not there."),
+        (status = 507, description = "The disk of the plugin folder is full."),
+    ),
+)]
 pub(super) async fn put(
     State(api): State<Arc<Api>>,
     who: Principal,
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    who.must_be_admin()?;
     let name = parsed(&name)?;
     let (kind, received) =
         body::receive_one_of(&api, request, &[WASM, TOML], PLUGIN_BYTES_MAX).await?;
@@ -139,19 +187,37 @@ pub(super) async fn put(
     api.plugins.put(name.clone(), part).await?;
     // It is accounted for until nobody holds its copy any more.
     drop(received);
+    remember(&api, &who, &name, "put").await;
     tracing::info!(plugin = %name, owner = %who.owner, "a plugin was put by the API");
     shown(&api, &who, &name, status)
 }
 
-/// A hook that names the plugin would wait for it for ever: `?force=true` says that this is
-/// meant.
+/// Take a plugin out of the folder
+///
+/// A hook that names it would wait for it for ever: `force` says that this is meant.
+#[utoipa::path(
+    delete,
+    path = "/whisperer/plugins/{name}/",
+    operation_id = "plugin_delete",
+    tag = "Plugins",
+    params(
+        ("name" = String, Path),
+        ("force" = Option<bool>, Query, description = "Although hooks name it and will wait for it."),
+    ),
+    responses(
+        (status = 204),
+        (status = 400, description = "The query is not valid."),
+        (status = 404, description = "There is no such plugin."),
+        (status = 409, description = "Hooks name it: see `hooks`."),
+        (status = 507, description = "The disk of the plugin folder is full."),
+    ),
+)]
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
     who: Principal,
     Path(name): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    who.must_be_admin()?;
     let name = PluginName::parse(&name).map_err(|_| Problem::not_found())?;
     let mut query = Query::of(&uri, &["force"]);
     let force = query.boolean("force") == Some(true);
@@ -168,8 +234,18 @@ pub(super) async fn delete(
         .member("hooks", hooks.into_iter().take(HOOKS_NAMED_MAX).collect::<Value>()));
     }
     api.plugins.remove(name.clone()).await?;
+    remember(&api, &who, &name, "removed").await;
     tracing::info!(plugin = %name, owner = %who.owner, "a plugin was removed by the API");
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// After it was done: the folder is the truth, and a note that is lost undoes nothing.
+async fn remember(api: &Api, who: &Principal, name: &PluginName, action: &'static str) {
+    let object = CatalogChange::Noted(format!("plugins/{name}"));
+    let noted = api.catalog.change_noted(object, who.bare_note(action));
+    if let Err(error) = noted.await {
+        tracing::error!(plugin = %name, action, %error, "this is missing in the audit");
+    }
 }
 
 fn naming(snapshot: &CatalogSnapshot, name: &PluginName) -> Vec<u64> {
@@ -183,18 +259,30 @@ fn naming(snapshot: &CatalogSnapshot, name: &PluginName) -> Vec<u64> {
         .collect()
 }
 
-/// Out of quarantine.
+/// Let a plugin out of quarantine
+#[utoipa::path(
+    post,
+    path = "/whisperer/plugins/{name}/release/",
+    operation_id = "plugin_release",
+    tag = "Plugins",
+    params(("name" = String, Path)),
+    responses(
+        (status = 200, body = Released),
+        (status = 404, description = "There is no such plugin."),
+    ),
+)]
 pub(super) async fn release(
     State(api): State<Arc<Api>>,
     who: Principal,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    who.must_be_admin()?;
     let name = PluginName::parse(&name).map_err(|_| Problem::not_found())?;
     if api.plugins.one(&name).is_none() {
         return Err(Problem::not_found());
     }
-    Ok(Json(json!({"released": api.plugins.release(&name)})).into_response())
+    let released = api.plugins.release(&name);
+    remember(&api, &who, &name, "released").await;
+    Ok(Json(Released { released }).into_response())
 }
 
 fn parsed(name: &str) -> Result<PluginName, Problem> {

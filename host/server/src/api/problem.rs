@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
+use whisperer_domain::access::Right;
 use whisperer_domain::port::{CatalogError, StoreDown};
 
 use super::field_errors::FieldErrors;
@@ -49,10 +50,14 @@ impl Problem {
         )
     }
 
-    pub(super) fn forbidden() -> Self {
+    pub(super) fn forbidden(right: Right) -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
-            "You do not have permission to perform this action: it takes an admin token.",
+            format!(
+                "You do not have permission to perform this action: it takes a token with the \
+                 scope {}.",
+                right.scope()
+            ),
         )
     }
 
@@ -89,8 +94,11 @@ impl Problem {
     }
 
     pub(super) fn unavailable(retry_after_secs: u16, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-            .header(RETRY_AFTER, HeaderValue::from(retry_after_secs))
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(retry_after_secs)
+    }
+
+    pub(super) fn retry_after(self, secs: u16) -> Self {
+        self.header(RETRY_AFTER, HeaderValue::from(secs))
     }
 
     /// A failure of ours; the cause is logged here, once, and not told.

@@ -57,7 +57,7 @@ pub fn table() -> String {
     lines.join("\n")
 }
 
-pub const KEYS: [Key; 23] = [
+pub const KEYS: [Key; 24] = [
     Key::new(
         "listen",
         "127.0.0.1:8080",
@@ -117,6 +117,11 @@ pub const KEYS: [Key; 23] = [
         "body_timeout_secs",
         "30",
         "How long a request's body may take to arrive.",
+    ),
+    Key::new(
+        "token_rate",
+        "0",
+        "Requests a second that one token may make, before it is told 429; 0: as many as it likes.",
     ),
     Key::new(
         "event_body_bytes_max",

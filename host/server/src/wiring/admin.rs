@@ -2,6 +2,7 @@
 //! from outside.
 
 use anyhow::Context as _;
+use whisperer_domain::access::Right;
 use whisperer_domain::catalog::{CatalogChange, Token};
 use whisperer_domain::id::Owner;
 use whisperer_domain::port::Catalog as _;
@@ -17,12 +18,12 @@ pub(super) async fn ensure(parts: &Parts, from_outside: Option<&Secret>) -> anyh
     let snapshot = parts.store.snapshot();
     if let Some(token) = from_outside {
         let known = snapshot.tokens.get(&token_hash(token.expose()));
-        if known.is_none_or(|token| !token.admin) {
+        if known.is_none_or(|token| !token.is_admin()) {
             put(parts, token).await?;
         }
         return Ok(());
     }
-    if snapshot.tokens.values().any(|token| token.admin) {
+    if snapshot.tokens.values().any(|token| token.is_admin()) {
         return Ok(());
     }
     let token = fresh_token().context("the system gives no random bytes")?;
@@ -40,7 +41,7 @@ async fn put(parts: &Parts, token: &Secret) -> anyhow::Result<()> {
     let token = Token {
         hash: token_hash(token.expose()),
         owner,
-        admin: true,
+        rights: [Right::Admin].into_iter().collect(),
         created_at: parts.clock.now(),
     };
     parts

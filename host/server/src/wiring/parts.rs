@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,6 +98,7 @@ impl Parts {
             event_body_bytes_max: config.event_body_bytes_max,
             body_memory_bytes_max: config.body_memory_bytes_max,
             body_timeout: Duration::from_secs(config.body_timeout_secs),
+            token_rate: NonZeroU32::new(config.token_rate),
         };
         Api::new(ports, limits)
     }

@@ -10,17 +10,19 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
+use whisperer_domain::access::{Right, Rights};
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::catalog::{CatalogChange, Token};
 use whisperer_domain::event_type::{EventType, EventTypeInfo, OMS_CATALOGUE};
 use whisperer_domain::id::{Digest, Owner};
 use whisperer_domain::plugin::{Membership, PluginName};
-use whisperer_domain::port::{BoxFuture, Catalog, Clock, Ledger};
+use whisperer_domain::port::{AuditedCatalog, BoxFuture, Catalog, Clock, Ledger};
 use whisperer_domain::time::Timestamp;
 use whisperer_server::Readiness;
 use whisperer_server::api::{Api, Limits, Ports, router};
 use whisperer_store::MemoryStore;
 
+use crate::document::Document;
 use crate::ledger_down::LedgerDown;
 use crate::shelf::Shelf;
 
@@ -41,6 +43,8 @@ pub(crate) struct TestApp {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) readiness: Arc<Readiness>,
     router: Router,
+    /// Every answer is held against it.
+    document: Option<Arc<Document>>,
 }
 
 #[derive(Debug)]
@@ -90,7 +94,7 @@ impl TestApp {
         let readiness = Arc::new(Readiness::default());
         readiness.delivers(|| true);
         let ports = Ports {
-            catalog: Arc::clone(&store) as Arc<dyn Catalog>,
+            catalog: Arc::clone(&store) as Arc<dyn AuditedCatalog>,
             ledger,
             clock: Arc::new(StoppedClock),
             policy: Arc::new(AddressPolicy::default()),
@@ -98,11 +102,14 @@ impl TestApp {
             metrics: Arc::new(|| "# nothing\n".to_owned()),
             readiness: Arc::clone(&readiness),
         };
-        let app = Self {
+        let mut app = Self {
             store,
             readiness,
             router: router(Api::new(ports, limits)),
+            document: None,
         };
+        let text = app.send(Request::get("/openapi.json").body(Body::empty()).unwrap());
+        app.document = Some(Document::of(&text.await.text));
         for change in setup() {
             app.store.change(change).await.unwrap();
         }
@@ -110,14 +117,19 @@ impl TestApp {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let asked = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Answer {
+        let answer = Answer {
             status: parts.status,
             headers: parts.headers,
             text: String::from_utf8(bytes.to_vec()).unwrap(),
+        };
+        if let Some(document) = &self.document {
+            document.check(&asked.0, &asked.1, &answer);
         }
+        answer
     }
 
     /// A call by `who`'s token; `body` is sent as it stands, if it is not empty.
@@ -186,7 +198,10 @@ fn setup() -> Vec<CatalogChange> {
         CatalogChange::PutToken(Token {
             hash: Sha256::digest(name.as_bytes()).into(),
             owner: Owner::parse(name).unwrap(),
-            admin: name == "root",
+            rights: match name {
+                "root" => [Right::Admin].into_iter().collect(),
+                _ => Rights::of_an_owner(),
+            },
             created_at: Timestamp(0),
         })
     });

@@ -5,8 +5,10 @@
     reason = "what a test cannot go on without ends it, with the place"
 )]
 
+mod access;
 mod app;
 mod auth;
+mod document;
 mod edge_cases;
 mod event_types;
 mod events;
@@ -16,6 +18,7 @@ mod hook_state;
 mod hooks;
 mod ledger_down;
 mod metrics;
+mod openapi;
 mod plugins;
 mod retry;
 mod secrets;

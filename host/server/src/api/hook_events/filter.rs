@@ -1,5 +1,6 @@
 //! The filters of `/hook_events/`, as the OMS named them.
 
+use utoipa::IntoParams;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::event_type::{EventPattern, EventType};
 use whisperer_domain::id::{DeliveryUuid, HookId, Sequence};
@@ -23,6 +24,38 @@ pub(super) const NAMES: [&str; 12] = [
     "created_date__lt",
     "created_date__lte",
 ];
+
+/// For the document.
+#[allow(non_snake_case, reason = "Django's spelling")]
+#[allow(dead_code, reason = "read by the derive, not by code")]
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Filters {
+    uuid: Option<String>,
+    /// A type, or a pattern.
+    event_type: Option<String>,
+    delivered: Option<bool>,
+    response_http_status: Option<u16>,
+    /// The hook's number.
+    webhook: Option<u64>,
+    object_id: Option<String>,
+    /// pending, delivered, discarded, dead or cancelled
+    state: Option<String>,
+    #[param(format = DateTime)]
+    created_date: Option<String>,
+    #[param(format = DateTime)]
+    created_date__gt: Option<String>,
+    #[param(format = DateTime)]
+    created_date__gte: Option<String>,
+    #[param(format = DateTime)]
+    created_date__lt: Option<String>,
+    #[param(format = DateTime)]
+    created_date__lte: Option<String>,
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+    /// Out of a `Link`.
+    cursor: Option<String>,
+}
 
 const STATES: [&str; 5] = ["pending", "delivered", "discarded", "dead", "cancelled"];
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use whisperer_domain::attempt::{Attempt, PluginRun};
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::delivery::{CancelCause, DeadCause, DeliveryState, Waiting};
@@ -12,7 +13,8 @@ use whisperer_domain::port::{Attempted, DeliveryView};
 use crate::api::hooks::HookView;
 use crate::api::moment;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Delivery)]
 pub(super) struct HookEventView<'a> {
     id: u64,
     uuid: String,
@@ -28,6 +30,7 @@ pub(super) struct HookEventView<'a> {
     /// Seconds, of the last attempt: connection and answer, without our plugins.
     response_time: Option<f64>,
     retry_count: u32,
+    #[schema(value_type = Option<Value>)]
     request_payload: Option<&'a RawValue>,
     request_datetimes: Vec<String>,
     created_date: String,
@@ -90,10 +93,12 @@ impl<'a> HookEventView<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryDetail)]
 pub(super) struct DetailView<'a> {
     #[serde(flatten)]
     summary: HookEventView<'a>,
+    #[schema(value_type = Vec<Object>)]
     attempts: Vec<Value>,
 }
 

@@ -8,6 +8,14 @@ use axum::extract::State;
 use crate::api::Api;
 use crate::api::auth::Principal;
 
+/// The names of all event types
+#[utoipa::path(
+    get,
+    path = "/whisperer/hooks/registry/",
+    operation_id = "registry",
+    tag = "Hooks",
+    responses((status = 200, body = [String])),
+)]
 pub(in crate::api) async fn registry(
     State(api): State<Arc<Api>>,
     _who: Principal,

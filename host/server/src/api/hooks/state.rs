@@ -3,7 +3,8 @@
 //! The catalog always answers; the store may not. Then a hook is shown without what is said of
 //! its lane: absent, since null would say that there is none.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 use whisperer_domain::hook::{Hook, HookStatus};
 use whisperer_domain::port::{LaneView, LastAttempt};
 
@@ -28,27 +29,65 @@ pub(super) async fn lanes(api: &Api, hooks: &[&Hook]) -> Vec<Option<LaneView>> {
     }
 }
 
-pub(super) fn show(hook: &Hook, lane: Option<&LaneView>) -> Value {
-    let mut state = json!({
-        "status": word(&hook.status),
-        "secrets": hook.secrets_unreadable.then_some("unreadable"),
-    });
-    match &hook.status {
-        HookStatus::Active | HookStatus::Inactive => {}
+/// How a hook and its lane stand. What the ledger cannot say just now is absent.
+#[derive(Serialize, ToSchema)]
+pub(in crate::api) struct HookState {
+    status: &'static str,
+    /// `unreadable`: what is encrypted cannot be read with the key that is there.
+    secrets: Option<&'static str>,
+    /// Why it was disabled, and since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    #[serde(flatten)]
+    #[schema(value_type = LaneState)]
+    lane: Option<LaneState>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct LaneState {
+    #[schema(required = false)]
+    pending: usize,
+    /// There are more than `pending` says.
+    #[schema(required = false)]
+    pending_at_least: bool,
+    next_attempt_at: Option<String>,
+    last_outcome: Option<LastOutcome>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct LastOutcome {
+    outcome: &'static str,
+    status: Option<u16>,
+    at: String,
+    /// Where the rest can be read: `/hook_events/{id}/`.
+    delivery: u64,
+}
+
+pub(super) fn show(hook: &Hook, lane: Option<&LaneView>) -> HookState {
+    let (reason, since) = match &hook.status {
+        HookStatus::Active | HookStatus::Inactive => (None, None),
         HookStatus::Disabled { reason, since } => {
-            state["reason"] = json!(reason);
-            state["since"] = json!(moment::write(*since));
+            (Some(reason.clone()), Some(moment::write(*since)))
         }
+    };
+    HookState {
+        status: word(&hook.status),
+        secrets: hook.secrets_unreadable.then_some("unreadable"),
+        reason,
+        since,
+        lane: lane.map(|lane| LaneState {
+            pending: lane.pending,
+            pending_at_least: lane.more_pending,
+            // Nothing is attempted while the hook is not active, whatever is due.
+            next_attempt_at: lane
+                .next_due
+                .filter(|_| hook.is_active())
+                .map(moment::write),
+            last_outcome: lane.last_attempt.as_ref().map(last_outcome),
+        }),
     }
-    if let Some(lane) = lane {
-        // Nothing is attempted while the hook is not active, whatever is due.
-        let next_attempt_at = lane.next_due.filter(|_| hook.is_active());
-        state["pending"] = json!(lane.pending);
-        state["pending_at_least"] = json!(lane.more_pending);
-        state["next_attempt_at"] = json!(next_attempt_at.map(moment::write));
-        state["last_outcome"] = json!(lane.last_attempt.as_ref().map(last_outcome));
-    }
-    state
 }
 
 fn word(status: &HookStatus) -> &'static str {
@@ -59,12 +98,11 @@ fn word(status: &HookStatus) -> &'static str {
     }
 }
 
-/// `delivery` is where the rest can be read: `/hook_events/{id}/`.
-fn last_outcome(last: &LastAttempt) -> Value {
-    json!({
-        "outcome": last.outcome.word(),
-        "status": last.status,
-        "at": moment::write(last.started_at),
-        "delivery": last.delivery.0,
-    })
+fn last_outcome(last: &LastAttempt) -> LastOutcome {
+    LastOutcome {
+        outcome: last.outcome.word(),
+        status: last.status,
+        at: moment::write(last.started_at),
+        delivery: last.delivery.0,
+    }
 }

@@ -3,38 +3,51 @@
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::hook::Hook;
 use whisperer_domain::port::LaneView;
 use whisperer_domain::secret::MASK;
 
+use super::schema::{Envelope, OnPluginError, RetryCountdownConfig, ShownLink, Signature};
 use super::settings::{ENVELOPES, ON_PLUGIN_ERROR, SIGNATURES, whole_millis};
+use super::state::HookState;
 use super::{chain, headers, retry, state};
 use crate::api::moment;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Hook)]
 pub(in crate::api) struct HookView<'a> {
     id: u64,
     owner: &'a str,
     target_url: &'a str,
     event_type: String,
+    #[schema(value_type = RetryCountdownConfig)]
     retry_countdown_config: Value,
+    /// Values are masked.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
     additional_headers: Value,
+    /// The mask, if there is one.
     secret_key: Option<&'static str>,
     is_active: bool,
     /// Kept as text, shown as it is: a password in it is the mask already.
+    #[schema(value_type = Option<Object>)]
     config: Option<&'a RawValue>,
     created_date: String,
     modified_date: String,
+    #[schema(value_type = Option<Vec<ShownLink>>)]
     plugins: Value,
+    #[schema(value_type = OnPluginError)]
     on_plugin_error: &'static str,
+    #[schema(value_type = Envelope)]
     envelope: &'static str,
+    #[schema(value_type = Vec<Signature>)]
     signatures: Vec<&'static str>,
     timeout_ms: u64,
     max_attempts: u32,
     max_age: u64,
     max_in_flight: u16,
-    state: Value,
+    state: HookState,
 }
 
 impl<'a> HookView<'a> {

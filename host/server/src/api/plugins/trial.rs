@@ -7,9 +7,10 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::envelope;
 use whisperer_domain::event::Event;
@@ -24,8 +25,10 @@ use crate::api::Api;
 use crate::api::auth::Principal;
 use crate::api::body;
 use crate::api::events::Input;
+use crate::api::events::schema::EventInput;
 use crate::api::field_errors::FieldErrors;
 use crate::api::hooks::chain::{self, Old};
+use crate::api::hooks::schema::PluginLink;
 use crate::api::problem::Problem;
 use crate::chain_result;
 
@@ -46,6 +49,63 @@ struct Asked<'a> {
     origin: Option<String>,
 }
 
+/// For the document.
+#[derive(Serialize, ToSchema)]
+struct TrialInput {
+    /// An event to try it on.
+    event: Option<EventInput>,
+    /// The event of this delivery.
+    delivery_id: Option<u64>,
+    /// Of the one plugin.
+    #[schema(value_type = Option<Object>)]
+    config: Option<Value>,
+    /// In place of the one plugin.
+    chain: Option<Vec<PluginLink>>,
+    /// The chain of this hook.
+    hook_id: Option<u64>,
+    /// The receiver that the plugin is told of.
+    origin: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Trial)]
+struct TrialView {
+    /// `outcome` is unchanged, modified, discard, failed or deferred.
+    #[schema(value_type = Object)]
+    result: Value,
+    /// RFC 6902, from the payload to what would be sent.
+    #[schema(value_type = Vec<Object>)]
+    diff: Vec<Value>,
+    runs: Vec<RunView>,
+    took_us: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = TrialRun)]
+struct RunView {
+    plugin: String,
+    digest: String,
+    result: String,
+    took_us: u64,
+    memory_bytes: usize,
+    log: Vec<String>,
+}
+
+/// Try a plugin, or a chain, on an event
+///
+/// Nothing is sent, stored or counted.
+#[utoipa::path(
+    post,
+    path = "/whisperer/plugins/{name}/try/",
+    operation_id = "plugin_try",
+    tag = "Plugins",
+    params(("name" = String, Path)),
+    request_body = TrialInput,
+    responses(
+        (status = 200, body = TrialView),
+        (status = 404, description = "There is no such plugin."),
+    ),
+)]
 pub(in crate::api) async fn try_out(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -156,29 +216,26 @@ fn origin(given: Option<&str>) -> Result<String, Problem> {
     }
 }
 
-fn shown(event: &Event, trial: &Trial) -> Value {
+fn shown(event: &Event, trial: &Trial) -> TrialView {
     let ran = &trial.transformed;
-    let runs: Vec<Value> = ran
+    let runs = ran
         .runs
         .iter()
         .zip(&trial.usages)
-        .map(|(run, usage)| {
-            json!({
-                "plugin": run.plugin.as_str(),
-                "digest": run.digest.to_string(),
-                "result": run.result,
-                "took_us": run.took_us,
-                "memory_bytes": usage.memory_bytes,
-                "log": run.log,
-            })
-        })
-        .collect();
-    json!({
-        "result": chain_result::show(&ran.result),
-        "diff": chain_result::diff(event, &ran.result),
-        "runs": runs,
-        "took_us": u64::try_from(ran.took.as_micros()).unwrap_or(u64::MAX),
-    })
+        .map(|(run, usage)| RunView {
+            plugin: run.plugin.to_string(),
+            digest: run.digest.to_string(),
+            result: run.result.clone(),
+            took_us: run.took_us,
+            memory_bytes: usage.memory_bytes,
+            log: run.log.clone(),
+        });
+    TrialView {
+        result: chain_result::show(&ran.result),
+        diff: chain_result::diff(event, &ran.result),
+        runs: runs.collect(),
+        took_us: u64::try_from(ran.took.as_micros()).unwrap_or(u64::MAX),
+    }
 }
 
 fn invalid(field: &str, words: &str) -> Problem {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::id::HookId;
 use whisperer_domain::plugin::Misfit;
@@ -11,7 +12,8 @@ use whisperer_sandbox::{Limits, PluginStatus, Spread, Stray, UnfitHook};
 
 use crate::api::auth::Principal;
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Plugin)]
 pub(super) struct PluginView {
     name: String,
     enabled: bool,
@@ -37,12 +39,14 @@ pub(super) struct PluginView {
     unfit_hooks_not_shown: usize,
     quarantine: QuarantineView,
     calls: u64,
+    /// By kind.
     failures: BTreeMap<&'static str, u64>,
     took_us: SpreadView,
     memory_bytes: SpreadView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PluginLimits)]
 struct LimitsView {
     time_ms: u64,
     memory_bytes: usize,
@@ -51,19 +55,22 @@ struct LimitsView {
     concurrency: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UnfitHook)]
 struct UnfitView {
     hook: u64,
     errors: Vec<String>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Quarantine)]
 struct QuarantineView {
     everywhere: bool,
     hooks: Vec<u64>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Spread)]
 struct SpreadView {
     p50: u64,
     p99: u64,
