@@ -89,7 +89,7 @@ pub(crate) async fn run(ports: &Ports, job: Job) -> Ended {
 }
 
 async fn pursue(ports: &Ports, job: &Job, started_at: Timestamp) -> Ended {
-    let age = started_at.since(job.ready.delivery.created_at);
+    let age = started_at.since(job.ready.delivery.aging_since());
     if age >= job.hook.max_age {
         return judge::expired(job);
     }

@@ -1,5 +1,6 @@
 //! A lane's deliveries that are ready to be tried, oldest due first. Pinned ones stand apart,
-//! because they need no plugin and go on while the lane waits for one.
+//! because they need no plugin and go on while the lane waits for one; and so do urgent ones,
+//! which somebody waits for and which go before all others.
 
 use std::collections::VecDeque;
 
@@ -13,6 +14,7 @@ use crate::feed::Held;
 pub(crate) struct Buffer {
     plain: VecDeque<Held>,
     pinned: VecDeque<Held>,
+    urgent: VecDeque<Held>,
     bytes: usize,
 }
 
@@ -26,7 +28,11 @@ pub(crate) enum Choice {
 
 impl Buffer {
     pub(crate) fn len(&self) -> usize {
-        self.plain.len() + self.pinned.len()
+        self.plain.len() + self.pinned.len() + self.urgent.len()
+    }
+
+    pub(crate) fn urgent_len(&self) -> usize {
+        self.urgent.len()
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -44,6 +50,25 @@ impl Buffer {
         self.side(&held).push_front(held);
     }
 
+    /// Behind other urgent ones, in front of all else.
+    pub(crate) fn push_urgent(&mut self, held: Held) {
+        self.bytes += held.room.bytes();
+        self.urgent.push_back(held);
+    }
+
+    /// Makes one that waits its turn urgent.
+    pub(crate) fn hasten(&mut self, sequence: Sequence) {
+        for side in [&mut self.plain, &mut self.pinned] {
+            let place = side
+                .iter()
+                .position(|held| held.ready.delivery.sequence == sequence);
+            if let Some(held) = place.and_then(|place| side.remove(place)) {
+                self.urgent.push_back(held);
+                return;
+            }
+        }
+    }
+
     fn side(&mut self, held: &Held) -> &mut VecDeque<Held> {
         match held.ready.pin {
             Some(_) => &mut self.pinned,
@@ -54,7 +79,7 @@ impl Buffer {
     pub(crate) fn has(&self, choice: Choice) -> bool {
         match choice {
             Choice::Any => self.len() > 0,
-            Choice::PinnedOnly => !self.pinned.is_empty(),
+            Choice::PinnedOnly => !self.pinned.is_empty() || self.urgent_pinned().is_some(),
             Choice::None => false,
         }
     }
@@ -66,18 +91,28 @@ impl Buffer {
             (Some(_), None) => false,
         };
         let held = match choice {
+            Choice::Any if !self.urgent.is_empty() => self.urgent.pop_front(),
             Choice::Any if pinned_first => self.pinned.pop_front(),
             Choice::Any => self.plain.pop_front(),
-            Choice::PinnedOnly => self.pinned.pop_front(),
+            Choice::PinnedOnly => match self.urgent_pinned() {
+                Some(place) => self.urgent.remove(place),
+                None => self.pinned.pop_front(),
+            },
             Choice::None => None,
         }?;
         self.bytes -= held.room.bytes();
         Some(held)
     }
 
+    fn urgent_pinned(&self) -> Option<usize> {
+        self.urgent.iter().position(|held| held.ready.pin.is_some())
+    }
+
     /// Gives up the last one, to be read from the store again.
     pub(crate) fn forget_last(&mut self) -> Option<Sequence> {
-        let held = self.plain.pop_back().or_else(|| self.pinned.pop_back())?;
+        let held = self.plain.pop_back();
+        let held = held.or_else(|| self.pinned.pop_back());
+        let held = held.or_else(|| self.urgent.pop_back())?;
         self.bytes -= held.room.bytes();
         Some(held.ready.delivery.sequence)
     }

@@ -29,12 +29,22 @@ pub(crate) struct Held {
 pub(crate) struct Fresh {
     pub(crate) lease: Lease,
     pub(crate) held: Held,
+    /// To be tried before whatever else the lane holds.
+    pub(crate) urgent: bool,
+}
+
+/// A lane that is worth another look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    pub(crate) lease: Lease,
+    /// What it holds may be cancelled.
+    pub(crate) recall: bool,
 }
 
 /// What is worth another look.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
-    pub(crate) lanes: HashMap<HookId, Lease>,
+    pub(crate) lanes: HashMap<HookId, Mark>,
     pub(crate) catalog: bool,
     pub(crate) plugins: bool,
 }
@@ -80,22 +90,31 @@ impl Feed {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn mark_lane(&self, lease: Lease) {
+    fn mark_lane(&self, lease: Lease, recall: bool) {
         let mut marks = self.marks();
-        let newest = marks.lanes.entry(lease.hook).or_insert(lease);
-        if newest.fence < lease.fence {
-            *newest = lease;
+        let mark = marks.lanes.entry(lease.hook).or_insert(Mark {
+            lease,
+            recall: false,
+        });
+        mark.recall |= recall;
+        if mark.lease.fence < lease.fence {
+            mark.lease = lease;
         }
     }
 
-    fn push_fresh(&self, lease: Lease, ready: Ready) {
+    fn push_ready(&self, lease: Lease, ready: Ready, urgent: bool) {
         let kept = self.space.reserve(ready.bytes()).and_then(|room| {
             let held = Held { ready, room };
-            self.fresh.try_send(Fresh { lease, held }).ok()
+            let fresh = Fresh {
+                lease,
+                held,
+                urgent,
+            };
+            self.fresh.try_send(fresh).ok()
         });
         if kept.is_none() {
             self.overflowed.fetch_add(1, Ordering::Relaxed);
-            self.mark_lane(lease);
+            self.mark_lane(lease, false);
         }
     }
 }
@@ -103,8 +122,10 @@ impl Feed {
 impl FeedSink for Feed {
     fn push(&self, item: FeedItem) {
         match item {
-            FeedItem::Fresh { lease, ready } => self.push_fresh(lease, ready),
-            FeedItem::Look(lease) => self.mark_lane(lease),
+            FeedItem::Fresh { lease, ready } => self.push_ready(lease, ready, false),
+            FeedItem::Urgent { lease, ready } => self.push_ready(lease, ready, true),
+            FeedItem::Look(lease) => self.mark_lane(lease, false),
+            FeedItem::Recall(lease) => self.mark_lane(lease, true),
             FeedItem::Catalog(_) => self.marks().catalog = true,
         }
         self.bell.notify_one();

@@ -8,6 +8,8 @@
 //!   which see to it that the store is asked for it again.
 //! - While a read is under way nothing fresh is tried: what the read brings back may be the
 //!   same delivery.
+//! - What the lane is told to look for may be a delivery whose last result is not heard yet. It
+//!   is `doubtful` then, and when it is let go the store is asked again.
 
 use std::collections::HashSet;
 
@@ -22,11 +24,18 @@ use crate::config::DeliveryConfig;
 use crate::feed::Held;
 use crate::pause::{Cause, Pause};
 
+/// Deliveries of one lane that may go before the others. Each is waited for by somebody.
+const URGENT_MAX: usize = 64;
+
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) lease: Lease,
     pub(crate) buffer: Buffer,
     pub(crate) held: HashSet<Sequence>,
+    /// Of `held`, those that are in flight or unsettled.
+    out: HashSet<Sequence>,
+    /// Of `out`, those that the store may have changed since.
+    doubtful: HashSet<Sequence>,
     pub(crate) in_flight: usize,
     /// The store has more that is due, or may have.
     behind: bool,
@@ -51,6 +60,9 @@ pub(crate) struct Lane {
 struct Reading {
     /// What came fresh meanwhile.
     arrived: Vec<Held>,
+    urgent: Vec<Held>,
+    /// What it brings back may be cancelled since.
+    stale: bool,
     /// Something was forgotten meanwhile: another read has to follow.
     missed: bool,
 }
@@ -73,6 +85,8 @@ impl Lane {
             lease,
             buffer: Buffer::default(),
             held: HashSet::new(),
+            out: HashSet::new(),
+            doubtful: HashSet::new(),
             in_flight: 0,
             behind: false,
             next_due: None,
@@ -140,8 +154,70 @@ impl Lane {
         self.keep(fresh);
     }
 
+    /// Somebody waits for this one: it goes before all others, unless it is under way already.
+    pub(crate) fn hasten(&mut self, urgent: Held) {
+        let sequence = urgent.ready.delivery.sequence;
+        if self.out.contains(&sequence) {
+            self.doubtful.insert(sequence);
+        } else if self.standing != Standing::Running || self.urgent_len() >= URGENT_MAX {
+            self.fall_behind();
+        } else if let Some(reading) = &mut self.reading {
+            reading.urgent.push(urgent);
+        } else {
+            self.keep_urgent(urgent);
+        }
+    }
+
+    fn urgent_len(&self) -> usize {
+        let reading = self.reading.as_ref();
+        self.buffer.urgent_len() + reading.map_or(0, |reading| reading.urgent.len())
+    }
+
+    fn keep_urgent(&mut self, urgent: Held) {
+        let sequence = urgent.ready.delivery.sequence;
+        if self.held.insert(sequence) {
+            self.buffer.push_urgent(urgent);
+        } else {
+            self.buffer.hasten(sequence);
+        }
+    }
+
+    /// The store has something new, perhaps of deliveries that are held here.
+    pub(crate) fn look(&mut self) {
+        self.doubtful.extend(&self.out);
+        self.fall_behind();
+    }
+
+    /// What is held may be cancelled: nothing of it is begun without another look.
+    pub(crate) fn recall(&mut self) {
+        self.look();
+        self.forget_buffer();
+        if let Some(reading) = &mut self.reading {
+            reading.stale = true;
+        }
+    }
+
+    pub(crate) fn read_is_stale(&self) -> bool {
+        self.reading.as_ref().is_some_and(|reading| reading.stale)
+    }
+
+    /// A result is settled, and with it the delivery is held no more.
+    pub(crate) fn let_go(&mut self, sequence: Sequence) {
+        self.held.remove(&sequence);
+        self.out.remove(&sequence);
+        if self.doubtful.remove(&sequence) {
+            self.fall_behind();
+        }
+    }
+
+    /// Whether a deferred delivery is still what it was when it was tried.
+    pub(crate) fn may_take_back(&self, sequence: Sequence) -> bool {
+        self.standing == Standing::Running && !self.doubtful.contains(&sequence)
+    }
+
     /// Takes a deferred delivery back: it had its turn and could not use it.
     pub(crate) fn take_back(&mut self, deferred: Held) {
+        self.out.remove(&deferred.ready.delivery.sequence);
         self.buffer.push_front(deferred);
     }
 
@@ -175,11 +251,13 @@ impl Lane {
             return;
         };
         self.behind = more || reading.missed;
-        if self.behind {
-            return;
+        if !self.behind {
+            for held in reading.arrived {
+                self.keep(held);
+            }
         }
-        for held in reading.arrived {
-            self.keep(held);
+        for urgent in reading.urgent {
+            self.hasten(urgent);
         }
     }
 
@@ -209,6 +287,7 @@ impl Lane {
             return None;
         }
         let held = self.buffer.pop(self.choice(now))?;
+        self.out.insert(held.ready.delivery.sequence);
         self.in_flight += 1;
         Some(held.ready)
     }
@@ -255,9 +334,10 @@ impl Lane {
     pub(crate) fn forget_buffer(&mut self) {
         while self.forget_last() {}
         if let Some(reading) = &mut self.reading
-            && !reading.arrived.is_empty()
+            && !(reading.arrived.is_empty() && reading.urgent.is_empty())
         {
             reading.arrived.clear();
+            reading.urgent.clear();
             reading.missed = true;
         }
     }

@@ -41,7 +41,7 @@ impl CatalogSnapshot {
     pub fn index(&mut self) {
         let mut subscriptions = Subscriptions::default();
         for (id, hook) in &self.hooks {
-            if !hook.is_active() {
+            if !hook.accepts() {
                 continue;
             }
             match &hook.subscription {
@@ -65,8 +65,8 @@ impl CatalogSnapshot {
         self.subscriptions = subscriptions;
     }
 
-    /// The active hooks that an event of this type goes to, in id order; with `config_filter`
-    /// only those whose `config` has all its members with equal values.
+    /// The hooks that an event of this type goes to, in id order, paused ones included; with
+    /// `config_filter` only those whose `config` has all its members with equal values.
     #[must_use]
     pub fn recipients(
         &self,

@@ -28,9 +28,35 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// The last answer that a receiver gave, if one ever did.
     pub last_status: Option<u16>,
+    /// Set once it was brought back by hand.
+    pub revival: Option<Revival>,
 }
 
-/// Where a delivery stands. Only `Pending` ever changes.
+/// From where schedule and age count, after a delivery that had ended was brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revival {
+    pub at: Timestamp,
+    /// Attempts settled before it.
+    pub attempts: u32,
+}
+
+impl Delivery {
+    /// The attempts that count for the schedule and for `max_attempts`.
+    #[must_use]
+    pub fn attempts_counted(&self) -> u32 {
+        let before = self.revival.map_or(0, |revival| revival.attempts);
+        self.attempts.saturating_sub(before)
+    }
+
+    /// When its age, which `max_age` bounds, began.
+    #[must_use]
+    pub fn aging_since(&self) -> Timestamp {
+        self.revival.map_or(self.created_at, |revival| revival.at)
+    }
+}
+
+/// Where a delivery stands. By itself only `Pending` ever changes; a directive may bring back
+/// what has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeliveryState {
     Pending {
@@ -58,16 +84,57 @@ impl DeliveryState {
         }
     }
 
+    #[must_use]
+    pub fn kind(&self) -> StateKind {
+        match self {
+            Self::Pending { .. } => StateKind::Pending,
+            Self::Delivered => StateKind::Delivered,
+            Self::Discarded { .. } => StateKind::Discarded,
+            Self::Dead(_) => StateKind::Dead,
+            Self::Cancelled(_) => StateKind::Cancelled,
+        }
+    }
+
     /// The word for it in the API and in metrics.
     #[must_use]
     pub fn word(&self) -> &'static str {
+        self.kind().word()
+    }
+}
+
+/// A state without what it carries: what one asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StateKind {
+    Pending,
+    Delivered,
+    Discarded,
+    Dead,
+    Cancelled,
+}
+
+impl StateKind {
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Delivered,
+        Self::Discarded,
+        Self::Dead,
+        Self::Cancelled,
+    ];
+
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
-            Self::Pending { .. } => "pending",
+            Self::Pending => "pending",
             Self::Delivered => "delivered",
-            Self::Discarded { .. } => "discarded",
-            Self::Dead(_) => "dead",
-            Self::Cancelled(_) => "cancelled",
+            Self::Discarded => "discarded",
+            Self::Dead => "dead",
+            Self::Cancelled => "cancelled",
         }
+    }
+
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }
 
@@ -93,6 +160,8 @@ pub enum CancelCause {
     HookDeleted,
     /// The receiver answered 410.
     Gone,
+    /// A directive said so.
+    ByHand,
 }
 
 /// What a deferred delivery waits for: no attempt was made and none is used up.

@@ -37,6 +37,9 @@ pub struct NewEvent {
     /// SHA-256 over everything the poster said, to tell a repetition from a conflict.
     pub fingerprint: [u8; 32],
     pub idempotency: Option<IdempotencyKey>,
+    /// What the poster asked of the recipients' `config`, as JSON text. The recipients are
+    /// computed already; it is kept for replays.
+    pub config_filter: Option<String>,
 }
 
 /// A poster's `Idempotency-Key`, which holds per token owner and for 24 hours.

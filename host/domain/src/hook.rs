@@ -59,9 +59,22 @@ impl Hook {
             .unwrap_or_else(|| self.retry.max_attempts_default())
     }
 
+    /// Whether new events make deliveries for it.
     #[must_use]
-    pub fn is_active(&self) -> bool {
-        self.status == HookStatus::Active
+    pub fn accepts(&self) -> bool {
+        match self.status {
+            HookStatus::Active | HookStatus::Paused { .. } => true,
+            HookStatus::Inactive | HookStatus::Disabled { .. } => false,
+        }
+    }
+
+    /// Whether its deliveries are tried; else they wait.
+    #[must_use]
+    pub fn delivers(&self) -> bool {
+        match self.status {
+            HookStatus::Active => true,
+            HookStatus::Inactive | HookStatus::Disabled { .. } | HookStatus::Paused { .. } => false,
+        }
     }
 }
 
@@ -73,6 +86,10 @@ pub enum HookStatus {
     /// By us.
     Disabled {
         reason: String,
+        since: Timestamp,
+    },
+    /// By hand: it gets new deliveries, and all of them wait.
+    Paused {
         since: Timestamp,
     },
 }

@@ -3,6 +3,8 @@
 
 mod catalog;
 mod clock;
+mod directive;
+mod event_list;
 mod ledger;
 mod transform;
 mod transport;
@@ -12,6 +14,8 @@ use std::pin::Pin;
 
 pub use catalog::{AuditedCatalog, Catalog, CatalogError};
 pub use clock::Clock;
+pub use directive::{DirectError, Directed, Directive, Selection};
+pub use event_list::{EventFound, EventPage, EventQuery};
 pub use ledger::{
     AcceptError, Accepted, Attempted, Budget, DeliveryQuery, DeliveryView, FeedItem, FeedSink,
     Fence, HookEffect, LaneView, LastAttempt, Lease, Ledger, LedgerStatus, Page, Scope, Settled,

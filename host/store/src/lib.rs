@@ -6,8 +6,8 @@
 //! it, and the contract suite (`tests/contract.rs`) holds both to the same behaviour.
 //!
 //! What both must decide alike is decided once, in pure functions: [`catalog_edit`] what a change
-//! of the catalog comes to, [`follow`] what a verdict makes of a delivery, [`admit`] which
-//! deliveries a query means.
+//! of the catalog comes to, [`follow`] what a verdict makes of a delivery, [`directing`] what a
+//! directive does, [`admit`] which deliveries a query means.
 //!
 //! [`Ledger`]: whisperer_domain::port::Ledger
 //! [`Catalog`]: whisperer_domain::port::Catalog
@@ -16,10 +16,12 @@ mod admit;
 mod catalog_edit;
 mod config;
 mod delivery_uuid;
+mod directing;
 mod error;
 mod follow;
 mod memory;
 mod redb_store;
+mod watches;
 
 pub use config::StoreConfig;
 pub use error::StoreError;

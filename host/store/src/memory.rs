@@ -2,9 +2,10 @@
 //! and what simulations run on.
 //!
 //! It differs where a store may: leases can be revoked, as several nodes would do it, and
-//! cancellations are done at once instead of in steps. Given one clock and one order of calls it
+//! cancellations and selections are done at once instead of in steps. Given one clock and one order of calls it
 //! always does the same, uuids included.
 
+mod direct;
 mod ledger;
 mod lists;
 
@@ -22,18 +23,21 @@ use whisperer_domain::hook::{BasicAuth, ChainLink, Hook, PluginChoice};
 use whisperer_domain::id::{EventId, EventKey, HookId, Owner, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog, CatalogError,
-    Clock, DeliveryQuery, FeedItem, FeedSink, Fence, LaneView, Lease, Ledger, LedgerStatus, Page,
-    Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
+    Clock, DeliveryQuery, DirectError, Directed, Directive, EventFound, EventPage, EventQuery,
+    FeedItem, FeedSink, Fence, LaneView, Lease, Ledger, LedgerStatus, Page, Scope, Settled,
+    Settlement, StoreDown, StoreHealth, Taken,
 };
 use whisperer_domain::secret::{MASK, Secret};
 use whisperer_domain::time::Timestamp;
 
 use crate::catalog_edit::{self, Edit};
+use crate::watches::Watches;
 
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     catalog: ArcSwap<CatalogSnapshot>,
     model: Mutex<Model>,
+    watches: Arc<Watches>,
 }
 
 /// Everything that is kept.
@@ -42,6 +46,7 @@ struct Model {
     tombstones: BTreeMap<HookId, Arc<Hook>>,
     events: BTreeMap<EventKey, Arc<Event>>,
     event_ids: HashMap<EventId, Used>,
+    config_filters: HashMap<EventKey, String>,
     idempotency: HashMap<(Owner, String), Used>,
     deliveries: BTreeMap<Sequence, Kept>,
     pending: BTreeSet<(HookId, Timestamp, Sequence)>,
@@ -49,6 +54,8 @@ struct Model {
     fences: HashMap<HookId, Fence>,
     sink: Option<Arc<dyn FeedSink>>,
     audit: Vec<AuditEntry>,
+    /// Deliveries that the write under way wrote anew.
+    rewritten: Vec<Sequence>,
     next_hook: u64,
     next_event: u64,
     next_sequence: u64,
@@ -87,18 +94,21 @@ impl MemoryStore {
             .collect();
         Arc::new(Self {
             clock,
+            watches: Arc::default(),
             catalog: ArcSwap::from_pointee(catalog.clone()),
             model: Mutex::new(Model {
                 catalog,
                 tombstones: BTreeMap::new(),
                 events: BTreeMap::new(),
                 event_ids: HashMap::new(),
+                config_filters: HashMap::new(),
                 idempotency: HashMap::new(),
                 deliveries: BTreeMap::new(),
                 pending: BTreeSet::new(),
                 fences: HashMap::new(),
                 sink: None,
                 audit: Vec::new(),
+                rewritten: Vec::new(),
                 next_hook: 1,
                 next_event: 1,
                 next_sequence: 1,
@@ -131,6 +141,9 @@ impl MemoryStore {
         let done = work(&mut model, now);
         model.commits += 1;
         self.publish(&model);
+        let rewritten = std::mem::take(&mut model.rewritten);
+        drop(model);
+        self.watches.ring(&rewritten);
         done
     }
 
@@ -144,8 +157,8 @@ impl MemoryStore {
         note: Option<Note>,
     ) -> Result<Changed, CatalogError> {
         let now = self.clock.now();
-        let mut model = self.model();
-        let model = &mut *model;
+        let mut guard = self.model();
+        let model = &mut *guard;
         let edit = catalog_edit::edit(&mut model.catalog, change, now, &mut model.next_hook)?;
         model.catalog.index();
         model.commits += 1;
@@ -157,7 +170,7 @@ impl MemoryStore {
         // Before the feed: who is told of a revision finds it.
         self.publish(model);
         model.tell(FeedItem::Catalog(model.catalog.revision));
-        Ok(match edit {
+        let changed = match edit {
             Edit::HookCreated(hook) => Changed::Hook(hook),
             Edit::HookReplaced(hook) => {
                 let lease = model.lease(hook.id);
@@ -178,7 +191,11 @@ impl MemoryStore {
             | Edit::Noted(_)
             | Edit::PluginPut(_)
             | Edit::PluginRemoved(_) => Changed::Done,
-        })
+        };
+        let rewritten = std::mem::take(&mut model.rewritten);
+        drop(guard);
+        self.watches.ring(&rewritten);
+        Ok(changed)
     }
 }
 
@@ -204,6 +221,7 @@ impl Model {
         let lane: Vec<_> = self.lane_rows(hook).copied().collect();
         for row in lane {
             self.pending.remove(&row);
+            self.rewritten.push(row.2);
             if let Some(kept) = self.deliveries.get_mut(&row.2) {
                 kept.delivery.state = DeliveryState::Cancelled(cause.clone());
                 kept.delivery.modified_at = now.max(kept.delivery.created_at);
@@ -305,6 +323,32 @@ impl Ledger for MemoryStore {
             });
             Ok(settled)
         })
+    }
+
+    fn direct(
+        &self,
+        directive: Directive,
+        scope: Scope,
+        dry_run: bool,
+    ) -> BoxFuture<'_, Result<Directed, DirectError>> {
+        Box::pin(async move {
+            if dry_run {
+                return self.model().weigh(&directive, &scope);
+            }
+            self.write(|model, now| model.direct(directive, scope, now))
+        })
+    }
+
+    fn watch(&self, delivery: Sequence) -> Option<BoxFuture<'static, ()>> {
+        self.watches.watch(delivery)
+    }
+
+    fn find_event(&self, id: EventId) -> BoxFuture<'_, Result<Option<EventFound>, StoreDown>> {
+        Box::pin(async move { Ok(self.model().find_event(&id)) })
+    }
+
+    fn events(&self, query: EventQuery) -> BoxFuture<'_, Result<EventPage, StoreDown>> {
+        Box::pin(async move { Ok(self.model().events(&query)) })
     }
 
     fn find(

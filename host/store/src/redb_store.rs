@@ -1,10 +1,10 @@
 //! The embedded store: one redb file, one thread that writes, short reads on blocking threads.
 //!
 //! ```text
-//! accept, settle, change ─► bounded queue ─► writer: one transaction ─► commit ─► publish
+//! accept, settle, change, direct ─► bounded queue ─► writer: one transaction ─► commit ─► publish
 //!                                                                        ├─► feed the lanes
 //!                                                                        └─► answer everyone
-//! acquire, take, find, page, lanes ─► a blocking thread ─► read transaction
+//! acquire, take, find, page, … ─► a blocking thread ─► read transaction
 //! ```
 //!
 //! Invariants: an `Ok` is on disk. A transaction holds commands whole or not at all, and sees its
@@ -27,6 +27,7 @@ mod reopening;
 mod rows;
 mod seal;
 mod shared;
+mod spans;
 mod state;
 mod tables;
 mod writer;
@@ -42,11 +43,12 @@ use tokio::sync::{Semaphore, oneshot};
 use whisperer_domain::access::{AuditEntry, Note};
 use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed, Revision};
 use whisperer_domain::event::NewEvent;
-use whisperer_domain::id::{HookId, Sequence};
+use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog, CatalogError,
-    Clock, DeliveryQuery, FeedSink, LaneView, Lease, Ledger, LedgerStatus, Page, Scope, Settled,
-    Settlement, StoreDown, Taken,
+    Clock, DeliveryQuery, DirectError, Directed, Directive, EventFound, EventPage, EventQuery,
+    FeedSink, LaneView, Lease, Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown,
+    Taken,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -95,6 +97,8 @@ impl RedbStore {
         seal: Seal,
     ) -> Result<Arc<Self>, StoreError> {
         let database = opener.open(&seal)?;
+        file::bring_up_to_date(&database)
+            .map_err(|fault| opener.failed("bring up to date", fault))?;
         let state = load(&database, &seal).map_err(|fault| opener.failed("load", fault))?;
         let shared = Arc::new(Shared::new(database, seal, &state));
         let (sender, inbox) = sync_channel(config.queue_max.max(1));
@@ -334,6 +338,59 @@ impl Ledger for RedbStore {
             })
             .await?
         })
+    }
+
+    fn direct(
+        &self,
+        directive: Directive,
+        scope: Scope,
+        dry_run: bool,
+    ) -> BoxFuture<'_, Result<Directed, DirectError>> {
+        Box::pin(async move {
+            let counted = match (&directive, dry_run) {
+                // What it will come to is known once it is done.
+                (Directive::Retry { .. } | Directive::Replay { .. }, false) => None,
+                (
+                    Directive::Requeue { .. }
+                    | Directive::Cancel(_)
+                    | Directive::Retry { .. }
+                    | Directive::Replay { .. },
+                    _,
+                ) => {
+                    let (directive, scope) = (directive.clone(), scope.clone());
+                    let counted = self
+                        .read(move |reading| reading.weigh(&directive, &scope))
+                        .await
+                        .map_err(DirectError::Down)??;
+                    Some(counted)
+                }
+            };
+            if let (Some(counted), true) = (&counted, dry_run) {
+                return Ok(counted.clone());
+            }
+            let directive = Box::new(directive);
+            let done = self
+                .ask(|reply| Write::Direct {
+                    directive,
+                    scope,
+                    reply,
+                })
+                .await
+                .unwrap_or_else(|down| Err(DirectError::Down(down)))?;
+            Ok(counted.unwrap_or(done))
+        })
+    }
+
+    fn watch(&self, delivery: Sequence) -> Option<BoxFuture<'static, ()>> {
+        self.shared.watches.watch(delivery)
+    }
+
+    fn find_event(&self, id: EventId) -> BoxFuture<'_, Result<Option<EventFound>, StoreDown>> {
+        Box::pin(self.read(move |reading| reading.find_event(&id)))
+    }
+
+    fn events(&self, query: EventQuery) -> BoxFuture<'_, Result<EventPage, StoreDown>> {
+        Box::pin(self.read(move |reading| reading.events(&query)))
     }
 
     fn find(

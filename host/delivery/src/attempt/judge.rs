@@ -54,8 +54,9 @@ pub(super) fn judge(
     outcome: Outcome,
     trace: Trace,
 ) -> Ended {
-    let number = job.ready.delivery.attempts.saturating_add(1);
-    let progress = progress(ports, job, number);
+    let delivery = &job.ready.delivery;
+    let number = delivery.attempts.saturating_add(1);
+    let progress = progress(ports, job, delivery.attempts_counted().saturating_add(1));
     let Step { verdict, effect } = step(
         &progress,
         &outcome,
@@ -63,7 +64,7 @@ pub(super) fn judge(
         job.seed,
     );
     tracing::debug!(
-        delivery = job.ready.delivery.sequence.0,
+        delivery = delivery.sequence.0,
         hook = job.hook.id.0,
         number,
         outcome = outcome.word(),
@@ -102,7 +103,7 @@ pub(super) fn judge(
 }
 
 pub(super) fn defer(ports: &Ports, job: &Job, waiting_for: Waiting) -> Ended {
-    let progress = progress(ports, job, job.ready.delivery.attempts);
+    let progress = progress(ports, job, job.ready.delivery.attempts_counted());
     let policy = Policy::from(job.hook.as_ref());
     let verdict = step::defer(&progress, &policy, job.defer_wait, waiting_for);
     let deferred = match &verdict {
@@ -130,7 +131,7 @@ pub(super) fn unsendable(job: &Job, reason: String) -> Ended {
 fn progress(ports: &Ports, job: &Job, attempt_number: u32) -> Progress {
     Progress {
         attempt_number,
-        age: ports.clock.now().since(job.ready.delivery.created_at),
+        age: ports.clock.now().since(job.ready.delivery.aging_since()),
     }
 }
 

@@ -43,6 +43,7 @@ fn held(sequence: u64) -> Held {
             waiting_for: None,
         },
         last_status: None,
+        revival: None,
     };
     let event = Event {
         key: EventKey(sequence),
@@ -157,4 +158,61 @@ fn a_newer_lease_starts_over_and_an_older_one_changes_nothing() {
     lane.renew(lease(3));
     assert_eq!((lane.standing, lane.buffer.len()), (Standing::Running, 0));
     assert!(wants_read(&lane));
+}
+
+#[test]
+fn what_is_urgent_goes_first_wherever_it_is_and_once() {
+    let mut lane = Lane::new(lease(1));
+    (1..=3).for_each(|sequence| lane.arrive(held(sequence), ROWS_MAX));
+    lane.hasten(held(2));
+    lane.hasten(held(9));
+    assert_eq!(buffered(&mut lane), [2, 9, 1, 3]);
+
+    let mut lane = Lane::new(lease(1));
+    lane.fall_behind();
+    lane.begin_read(NOW);
+    lane.hasten(held(8));
+    assert!(!lane.buffer.has(lane.choice(NOW)), "the read may bring it");
+    lane.keep(held(7));
+    lane.keep(held(8));
+    lane.end_read(true);
+    assert_eq!(buffered(&mut lane), [8, 7]);
+}
+
+#[test]
+fn what_is_recalled_is_read_anew_and_a_read_from_before_is_stale() {
+    let mut lane = Lane::new(lease(1));
+    lane.keep(held(1));
+    lane.fall_behind();
+    lane.begin_read(NOW);
+    lane.hasten(held(2));
+    lane.recall();
+    assert!(lane.read_is_stale() && lane.buffer.len() == 0);
+    lane.end_read(true);
+    assert!(wants_read(&lane) && lane.begin_read(NOW).is_empty());
+    assert!(!lane.read_is_stale());
+}
+
+#[test]
+fn whoever_is_let_go_after_a_look_is_looked_for_again() {
+    let look: [fn(&mut Lane); 3] = [Lane::look, Lane::recall, |lane| lane.hasten(held(1))];
+    for (case, look) in look.into_iter().enumerate() {
+        let mut lane = Lane::new(lease(1));
+        lane.keep(held(1));
+        lane.keep(held(2));
+        lane.out.extend([Sequence(1), Sequence(2)]);
+        look(&mut lane);
+        assert!(!lane.may_take_back(Sequence(1)), "case {case}");
+        // A read that leaves out what is held is no answer to the look.
+        if wants_read(&lane) {
+            lane.begin_read(NOW);
+            lane.end_read(false);
+        }
+        lane.let_go(Sequence(1));
+        assert!(wants_read(&lane), "case {case}");
+    }
+    let mut lane = Lane::new(lease(1));
+    lane.keep(held(1));
+    lane.let_go(Sequence(1));
+    assert!(!wants_read(&lane), "nobody told it to look");
 }

@@ -45,7 +45,7 @@ impl Scheduler {
     }
 
     /// The lane's hook, if the lane may run under it; else the lane is put to rest.
-    fn active_hook(
+    fn delivering_hook(
         &mut self,
         hook: HookId,
         catalog: &CatalogSnapshot,
@@ -53,7 +53,7 @@ impl Scheduler {
     ) -> Option<Arc<Hook>> {
         let lane = self.lanes.get_mut(&hook)?;
         match catalog.hooks.get(&hook) {
-            Some(found) if found.is_active() => return Some(Arc::clone(found)),
+            Some(found) if found.delivers() => return Some(Arc::clone(found)),
             Some(_) => lane.park(),
             None => lane.abandon(),
         }
@@ -62,7 +62,7 @@ impl Scheduler {
     }
 
     fn give_turn(&mut self, id: HookId, catalog: &CatalogSnapshot, now: Timestamp) {
-        let Some(hook) = self.active_hook(id, catalog, now) else {
+        let Some(hook) = self.delivering_hook(id, catalog, now) else {
             return;
         };
         let timing_out_may = self.has_place_for_timing_out();
@@ -113,7 +113,7 @@ impl Scheduler {
     }
 
     fn begin_read(&mut self, id: HookId, catalog: &CatalogSnapshot, now: Timestamp) {
-        if self.active_hook(id, catalog, now).is_none() {
+        if self.delivering_hook(id, catalog, now).is_none() {
             return;
         }
         let config = &self.parts.config;

@@ -45,21 +45,34 @@ impl Scheduler {
     }
 
     fn hear_fresh(&mut self, fresh: Fresh, now: Timestamp) {
-        let Fresh { lease, held } = fresh;
+        let Fresh {
+            lease,
+            held,
+            urgent,
+        } = fresh;
         let lane = self
             .lanes
             .entry(lease.hook)
             .or_insert_with(|| Lane::new(lease));
         lane.renew(lease);
-        lane.arrive(held, self.parts.config.lane_rows_max);
+        if urgent {
+            lane.hasten(held);
+        } else {
+            lane.arrive(held, self.parts.config.lane_rows_max);
+        }
         self.consider(lease.hook, now);
     }
 
     fn hear_marks(&mut self, marks: Marks, now: Timestamp) {
-        for (hook, lease) in marks.lanes {
+        for (hook, mark) in marks.lanes {
+            let lease = mark.lease;
             let lane = self.lanes.entry(hook).or_insert_with(|| Lane::new(lease));
             lane.renew(lease);
-            lane.fall_behind();
+            if mark.recall {
+                lane.recall();
+            } else {
+                lane.look();
+            }
             self.consider(hook, now);
         }
         if marks.plugins {
@@ -76,7 +89,7 @@ impl Scheduler {
         let catalog = self.parts.ports.catalog.snapshot();
         for (id, lane) in &mut self.lanes {
             let hook = catalog.hooks.get(id);
-            if lane.standing == Standing::Parked && hook.is_none_or(|hook| hook.is_active()) {
+            if lane.standing == Standing::Parked && hook.is_none_or(|hook| hook.delivers()) {
                 lane.standing = Standing::Running;
             }
             if let (Some(pause), Some(hook)) = (&mut lane.pause, hook)
@@ -159,10 +172,10 @@ impl Scheduler {
             // It stays among what is held, and so is not read again.
             None => {}
             Some(Settled::Applied { due: None } | Settled::Cancelled) => {
-                lane.held.remove(&done.sequence);
+                lane.let_go(done.sequence);
             }
             Some(Settled::Applied { due: Some(due) }) => {
-                let back = done.deferred.filter(|_| lane.standing == Standing::Running);
+                let back = done.deferred.filter(|_| lane.may_take_back(done.sequence));
                 let back = back.and_then(|ready| {
                     let room = self.parts.space.reserve(ready.bytes())?;
                     Some(Held { ready, room })
@@ -170,12 +183,12 @@ impl Scheduler {
                 if let Some(held) = back {
                     lane.take_back(held);
                 } else {
-                    lane.held.remove(&done.sequence);
+                    lane.let_go(done.sequence);
                     lane.due_at(due);
                 }
             }
             Some(Settled::Fenced) => {
-                lane.held.remove(&done.sequence);
+                lane.let_go(done.sequence);
                 if done.lease.fence == lane.lease.fence {
                     lane.standing = Standing::Fenced;
                     lane.forget_buffer();
@@ -194,7 +207,7 @@ impl Scheduler {
             return;
         };
         match read.result {
-            Ok(_) if lane.lease != read.lease => lane.end_read(true),
+            Ok(_) if lane.lease != read.lease || lane.read_is_stale() => lane.end_read(true),
             Ok(taken) => self.keep_taken(hook, read.horizon, taken, now),
             Err(down) => {
                 lane.read_failures += 1;

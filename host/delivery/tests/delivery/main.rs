@@ -8,6 +8,7 @@
 )]
 
 mod deferral;
+mod directed;
 mod ending;
 mod fairness;
 mod loss;

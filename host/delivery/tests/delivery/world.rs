@@ -1,6 +1,7 @@
 //! The world that delivery works on, in memory: one object that is every port. It is as small
 //! as a store can be that keeps the contract of `Ledger`; the real ones have their own suite.
 
+mod directed;
 mod ledger;
 mod outside;
 mod receiver;
@@ -86,6 +87,8 @@ struct State {
     settle_fails: usize,
     takes: usize,
     acquired: bool,
+    /// What dies is brought back so often, before delivery hears that it is dead.
+    revivals: usize,
 }
 
 pub(crate) struct World {
@@ -258,6 +261,7 @@ impl World {
                 waiting_for: None,
             },
             last_status: None,
+            revival: None,
         };
         let event = Event {
             key: EventKey(number),

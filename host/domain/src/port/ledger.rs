@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::BoxFuture;
+use super::{BoxFuture, DirectError, Directed, Directive, EventFound, EventPage, EventQuery};
 use crate::attempt::Attempt;
 use crate::catalog::Revision;
-use crate::delivery::{CancelCause, DeadCause, Delivery, DeliveryState, Pin, Ready, Waiting};
+use crate::delivery::{
+    CancelCause, DeadCause, Delivery, DeliveryState, Pin, Ready, StateKind, Waiting,
+};
 use crate::event::{Event, NewEvent};
 use crate::event_type::EventPattern;
 use crate::id::{DeliveryUuid, EventId, HookId, Owner, Sequence};
@@ -55,6 +57,34 @@ pub trait Ledger: Send + Sync {
         &self,
         settlements: Vec<Settlement>,
     ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>>;
+
+    /// Has something done with deliveries, as [`Directive`] says: durably, but for what a
+    /// selection means, which follows in steps. A dry run writes nothing: it checks and counts.
+    /// A scope of an owner leaves the deliveries of all other hooks untouched.
+    ///
+    /// # Cancel safety
+    /// Once polled it may be done even if the future is dropped.
+    fn direct(
+        &self,
+        directive: Directive,
+        scope: Scope,
+        dry_run: bool,
+    ) -> BoxFuture<'_, Result<Directed, DirectError>>;
+
+    /// Ends once the delivery is written again, by whatever: begin to watch, then read or have
+    /// it tried, and nothing is missed. A fault of the store may keep it silent, so whoever waits
+    /// needs a bound too. None: as many are watched as may be.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the watch.
+    fn watch(&self, delivery: Sequence) -> Option<BoxFuture<'static, ()>>;
+
+    /// One event by its poster's id.
+    fn find_event(&self, id: EventId) -> BoxFuture<'_, Result<Option<EventFound>, StoreDown>>;
+
+    /// Events, newest first. Examines a bounded number of rows and bytes: a page may hold fewer
+    /// than asked for, or none, and still name where to go on.
+    fn events(&self, query: EventQuery) -> BoxFuture<'_, Result<EventPage, StoreDown>>;
 
     /// One delivery with its event and attempts.
     fn find(
@@ -129,8 +159,12 @@ pub trait FeedSink: Send + Sync {
 pub enum FeedItem {
     /// Just accepted, in commit order, not yet stored anywhere else but the store.
     Fresh { lease: Lease, ready: Ready },
+    /// To be tried before whatever else its lane holds. The lane may hold it already.
+    Urgent { lease: Lease, ready: Ready },
     /// There is something in this lane that was not told as `Fresh`.
     Look(Lease),
+    /// What is held of this lane may be cancelled: forget it, and look.
+    Recall(Lease),
     /// The catalog has a new snapshot.
     Catalog(Revision),
 }
@@ -251,13 +285,14 @@ pub enum Scope {
 pub struct DeliveryQuery {
     pub scope: Scope,
     pub hook: Option<HookId>,
+    /// The event that it delivers, replays included.
+    pub event: Option<EventId>,
     pub uuid: Option<DeliveryUuid>,
     pub event_type: Option<EventPattern>,
     pub object_id: Option<String>,
     /// W's `delivered`: true for state delivered, false for every other.
     pub delivered: Option<bool>,
-    /// The state's word.
-    pub state: Option<&'static str>,
+    pub state: Option<StateKind>,
     pub status: Option<u16>,
     /// Both ends inclusive.
     pub created_from: Option<Timestamp>,
@@ -272,6 +307,8 @@ pub struct Page {
     pub items: Vec<DeliveryView>,
     /// Where to go on; none at the end.
     pub next: Option<Sequence>,
+    /// Rows that were looked at for it: who asks for several pages in a row adds them up.
+    pub examined: usize,
 }
 
 /// A delivery as it is listed.

@@ -14,6 +14,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 use whisperer_domain::envelope;
@@ -78,6 +79,7 @@ pub(super) async fn create(
         payload: input.payload.clone(),
         fingerprint: Sha256::digest(&received.bytes).into(),
         idempotency,
+        config_filter: input.config_filter.as_ref().map(config_filter_text),
     };
     let accepted = accept(&api, &input, event).await?;
     let answer = Answer {
@@ -124,6 +126,11 @@ async fn accept(api: &Api, input: &Input, event: NewEvent) -> Result<Accepted, P
         1,
         "Hooks are being changed too fast to settle who gets this event: come again.",
     ))
+}
+
+/// As it is kept for replays.
+fn config_filter_text(filter: &Map<String, Value>) -> String {
+    Value::Object(filter.clone()).to_string()
 }
 
 /// A UUID v7, which sorts by time, on our own clock.

@@ -79,7 +79,7 @@ pub(super) async fn list(
     query.check()?;
     let wanted = |hook: &Hook| {
         who.sees(hook)
-            && is_active.is_none_or(|active| hook.is_active() == active)
+            && is_active.is_none_or(|active| hook.accepts() == active)
             && query
                 .text("target_url")
                 .is_none_or(|url| hook.target.as_str() == normalised(url))

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use whisperer_domain::catalog::Revision;
 use whisperer_domain::event::NewEvent;
-use whisperer_domain::id::{HookId, Sequence};
+use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
-    AcceptError, Accepted, Attempted, BoxFuture, Budget, DeliveryQuery, FeedSink, LaneView, Lease,
-    Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
+    AcceptError, Accepted, Attempted, BoxFuture, Budget, DeliveryQuery, DirectError, Directed,
+    Directive, EventFound, EventPage, EventQuery, FeedSink, LaneView, Lease, Ledger, LedgerStatus,
+    Page, Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -46,6 +47,27 @@ impl Ledger for LedgerDown {
     }
 
     fn settle(&self, _: Vec<Settlement>) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
+        down()
+    }
+
+    fn direct(
+        &self,
+        _: Directive,
+        _: Scope,
+        _: bool,
+    ) -> BoxFuture<'_, Result<Directed, DirectError>> {
+        Box::pin(async { down().await.map_err(DirectError::Down) })
+    }
+
+    fn watch(&self, _: Sequence) -> Option<BoxFuture<'static, ()>> {
+        None
+    }
+
+    fn find_event(&self, _: EventId) -> BoxFuture<'_, Result<Option<EventFound>, StoreDown>> {
+        down()
+    }
+
+    fn events(&self, _: EventQuery) -> BoxFuture<'_, Result<EventPage, StoreDown>> {
         down()
     }
 

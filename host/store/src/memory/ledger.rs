@@ -6,7 +6,6 @@ use whisperer_domain::attempt::Attempt;
 use whisperer_domain::catalog::Revision;
 use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Ready};
 use whisperer_domain::event::{Event, IdempotencyKey, NewEvent};
-use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{EventKey, HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Budget, FeedItem, HookEffect, Lease, Settled, Settlement, Taken,
@@ -14,7 +13,7 @@ use whisperer_domain::port::{
 use whisperer_domain::time::Timestamp;
 
 use super::{Kept, Model, Used};
-use crate::{catalog_edit, delivery_uuid, follow};
+use crate::{catalog_edit, delivery_uuid, directing, follow};
 
 impl Model {
     pub(super) fn accept(
@@ -28,11 +27,7 @@ impl Model {
         if let Some(answer) = self.known(&new, accept_at) {
             return answer;
         }
-        let is_active = |id| {
-            let hook = self.catalog.hooks.get(id);
-            hook.is_some_and(|hook| Hook::is_active(hook))
-        };
-        if revision != self.catalog.revision || !recipients.iter().all(is_active) {
+        if revision != self.catalog.revision || !directing::all_accept(recipients, &self.catalog) {
             return Err(AcceptError::Stale);
         }
         self.accepted_at = accept_at;
@@ -60,6 +55,9 @@ impl Model {
             payload: new.payload,
         });
         self.events.insert(key, Arc::clone(&event));
+        if let Some(filter) = new.config_filter {
+            self.config_filters.insert(key, filter);
+        }
         for hook in recipients {
             self.add_delivery(*hook, &event, now);
         }
@@ -93,24 +91,27 @@ impl Model {
         }))
     }
 
-    fn add_delivery(&mut self, hook: HookId, event: &Arc<Event>, now: Timestamp) {
+    /// Made when the latest event was accepted, or now: never before a delivery that is there.
+    pub(super) fn add_delivery(&mut self, hook: HookId, event: &Arc<Event>, now: Timestamp) {
+        let made_at = self.accepted_at;
         let sequence = Sequence(self.next_sequence);
         self.next_sequence += 1;
         let [a, b, c, d, e, f, g, h] = sequence.0.to_be_bytes();
         let delivery = Delivery {
             sequence,
-            uuid: delivery_uuid::made(event.accepted_at, &[0, 0, a, b, c, d, e, f, g, h]),
+            uuid: delivery_uuid::made(made_at, &[0, 0, a, b, c, d, e, f, g, h]),
             hook,
             event: event.key,
             event_type: event.event_type.clone(),
-            created_at: event.accepted_at,
-            modified_at: event.accepted_at,
+            created_at: made_at,
+            modified_at: made_at,
             attempts: 0,
             state: DeliveryState::Pending {
                 due: now,
                 waiting_for: None,
             },
             last_status: None,
+            revival: None,
         };
         self.tell(FeedItem::Fresh {
             lease: self.lease(hook),
@@ -176,7 +177,7 @@ impl Model {
         taken
     }
 
-    fn ready(&self, sequence: Sequence) -> Option<Ready> {
+    pub(super) fn ready(&self, sequence: Sequence) -> Option<Ready> {
         let kept = self.deliveries.get(&sequence)?;
         let event = self.events.get(&kept.delivery.event)?;
         Some(Ready {
@@ -215,6 +216,7 @@ impl Model {
             kept.pin = item.pin.map(Arc::new);
         }
         let due = kept.delivery.state.due();
+        self.rewritten.push(item.sequence);
         self.move_row(item.sequence, was_due);
         if let Some(HookEffect::Gone { reason }) = item.effect
             && catalog_edit::disable(&mut self.catalog, hook, reason, now).is_some()

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use whisperer_domain::id::{HookId, Sequence};
-use whisperer_domain::port::{Attempted, DeliveryQuery, DeliveryView, LaneView, Page, Scope};
+use whisperer_domain::id::{EventId, EventKey, HookId, Sequence};
+use whisperer_domain::port::{
+    Attempted, DeliveryQuery, DeliveryView, EventFound, EventPage, EventQuery, LaneView, Page,
+    Scope,
+};
 
 use super::{Kept, Model};
-use crate::admit::{PAGE_ROWS_MAX, admits};
+use crate::admit::{PAGE_ROWS_MAX, admits, admits_event};
 use crate::follow;
 
 impl Model {
@@ -33,7 +36,9 @@ impl Model {
             let Some(view) = self.view(kept).filter(|_| is_meant) else {
                 continue;
             };
-            if query.object_id.is_some() && query.object_id != view.event.object_id {
+            let other_event = query.event.as_ref().is_some_and(|id| *id != view.event.id);
+            let other_object = query.object_id.is_some() && query.object_id != view.event.object_id;
+            if other_event || other_object {
                 continue;
             }
             // Only here is it known that something is left.
@@ -42,7 +47,32 @@ impl Model {
                 break;
             }
             last = Some(kept.delivery.sequence);
+            page.examined += 1;
             page.items.push(view);
+        }
+        page
+    }
+
+    pub(super) fn find_event(&self, id: &EventId) -> Option<EventFound> {
+        let event = self.events.values().find(|event| event.id == *id)?;
+        Some(EventFound {
+            event: Arc::clone(event),
+            config_filter: self.config_filters.get(&event.key).cloned(),
+        })
+    }
+
+    pub(super) fn events(&self, query: &EventQuery) -> EventPage {
+        let rows_max = query.limit.clamp(1, PAGE_ROWS_MAX);
+        let mut page = EventPage::default();
+        let to = query.before.unwrap_or(EventKey(u64::MAX));
+        let events = self.events.range(..to).rev().map(|(_, event)| event);
+        for event in events.filter(|event| admits_event(query, event)) {
+            if page.items.len() == rows_max {
+                page.next = page.items.last().map(|last| last.key);
+                break;
+            }
+            page.examined += 1;
+            page.items.push(Arc::clone(event));
         }
         page
     }

@@ -7,6 +7,7 @@
 mod accept;
 mod cancel;
 mod change;
+mod direct;
 mod settle;
 
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub(super) struct Batch<'txn, 'seal> {
     /// The same, but never before anything accepted earlier, though the clock be set back.
     pub(super) accept_at: Timestamp,
     pub(super) feed: Vec<FeedItem>,
+    /// Deliveries that were there before and are written anew: somebody may wait for them.
+    pub(super) rewritten: Vec<Sequence>,
     /// Something was written: there is something to commit.
     pub(super) wrote: bool,
     pub(super) catalog_changed: bool,
@@ -60,6 +63,7 @@ impl<'txn, 'seal> Batch<'txn, 'seal> {
             now,
             accept_at,
             feed: Vec::new(),
+            rewritten: Vec::new(),
             wrote: false,
             catalog_changed: false,
         }
@@ -100,6 +104,7 @@ impl<'txn, 'seal> Batch<'txn, 'seal> {
         Ok(Finished {
             state: self.state,
             feed: self.feed,
+            rewritten: self.rewritten,
             wrote: self.wrote,
         })
     }
@@ -108,5 +113,6 @@ impl<'txn, 'seal> Batch<'txn, 'seal> {
 pub(super) struct Finished {
     pub(super) state: State,
     pub(super) feed: Vec<FeedItem>,
+    pub(super) rewritten: Vec<Sequence>,
     pub(super) wrote: bool,
 }

@@ -12,7 +12,10 @@ use whisperer_domain::catalog::{CatalogChange, Changed, Revision};
 use whisperer_domain::delivery::Pin;
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::id::HookId;
-use whisperer_domain::port::{AcceptError, Accepted, CatalogError, Settled, Settlement, StoreDown};
+use whisperer_domain::port::{
+    AcceptError, Accepted, CatalogError, DirectError, Directed, Directive, Scope, Settled,
+    Settlement, StoreDown,
+};
 
 use super::shared::Shared;
 use crate::error::StoreError;
@@ -44,6 +47,11 @@ pub(super) enum Write {
         note: Option<Note>,
         reply: Reply<Result<Changed, CatalogError>>,
     },
+    Direct {
+        directive: Box<Directive>,
+        scope: Scope,
+        reply: Reply<Result<Directed, DirectError>>,
+    },
 }
 
 impl Write {
@@ -53,6 +61,7 @@ impl Write {
             Self::Accept { recipients, .. } => 2 + 3 * recipients.len(),
             Self::Settle { items, .. } => 4 * items.len(),
             Self::Change { .. } => 2,
+            Self::Direct { directive, .. } => 2 + 4 * recipients(directive),
         }
     }
 
@@ -64,6 +73,7 @@ impl Write {
             } => 512 + event.payload.len() + 8 * recipients.len(),
             Self::Settle { items, .. } => items.iter().map(settlement_bytes).sum(),
             Self::Change { .. } => 4096,
+            Self::Direct { directive, .. } => 1024 + 8 * recipients(directive),
         }
     }
 
@@ -77,7 +87,18 @@ impl Write {
             Self::Change { reply, .. } => {
                 Answer::Change(reply, Err(CatalogError::Down(down))).send();
             }
+            Self::Direct { reply, .. } => {
+                Answer::Direct(reply, Err(DirectError::Down(down))).send();
+            }
         }
+    }
+}
+
+/// How many deliveries it makes.
+fn recipients(directive: &Directive) -> usize {
+    match directive {
+        Directive::Replay { recipients, .. } => recipients.len(),
+        Directive::Retry { .. } | Directive::Requeue { .. } | Directive::Cancel(_) => 0,
     }
 }
 
@@ -105,6 +126,10 @@ pub(super) enum Answer {
         Reply<Result<Changed, CatalogError>>,
         Result<Changed, CatalogError>,
     ),
+    Direct(
+        Reply<Result<Directed, DirectError>>,
+        Result<Directed, DirectError>,
+    ),
 }
 
 impl Answer {
@@ -114,6 +139,7 @@ impl Answer {
             Self::Accept(reply, result) => drop(reply.send(result)),
             Self::Settle(reply, result) => drop(reply.send(result)),
             Self::Change(reply, result) => drop(reply.send(result)),
+            Self::Direct(reply, result) => drop(reply.send(result)),
         }
     }
 
@@ -124,6 +150,7 @@ impl Answer {
             Self::Accept(reply, _) => drop(reply.send(Err(AcceptError::Down(down)))),
             Self::Settle(reply, _) => drop(reply.send(Err(down))),
             Self::Change(reply, _) => drop(reply.send(Err(CatalogError::Down(down)))),
+            Self::Direct(reply, _) => drop(reply.send(Err(DirectError::Down(down)))),
         }
     }
 }

@@ -22,7 +22,10 @@ use super::tables::{self, META, Tables};
 use super::{frame, rows};
 use crate::error::StoreError;
 
-const SCHEMA_VERSION: u32 = 1;
+/// 2: with tables for replays, filters of events and directives, and tails on two records.
+const SCHEMA_VERSION: u32 = 2;
+/// Files from here on are opened, and brought up to date by it.
+const SCHEMA_OLDEST: u32 = 1;
 const SENTINEL: &str = "whisperer store";
 const SENTINEL_KEY: &str = "what";
 const SCHEMA_KEY: &str = "schema";
@@ -173,6 +176,30 @@ pub(super) fn open(path: &Path, builder: &Builder) -> Result<(Database, KeyId), 
     Ok((database, key_id))
 }
 
+/// Gives an older file what it lacks. Records stay as they are: each is read in any of its forms.
+pub(super) fn bring_up_to_date(database: &Database) -> Result<(), Fault> {
+    let txn = database.begin_read()?;
+    let schema = match txn.open_table(META)?.get(SCHEMA_KEY)? {
+        Some(bytes) => frame::decode::<u32>("meta", &SCHEMA_KEY, bytes.value())?,
+        None => return Err(frame::damaged("meta", &SCHEMA_KEY, "is missing")),
+    };
+    if schema == SCHEMA_VERSION && !tables::are_incomplete(&txn)? {
+        return Ok(());
+    }
+    drop(txn);
+    let txn = database.begin_write()?;
+    Tables::open(&txn)?
+        .meta
+        .insert(SCHEMA_KEY, &*frame::encode(&SCHEMA_VERSION))?;
+    txn.commit()?;
+    tracing::info!(
+        from = schema,
+        to = SCHEMA_VERSION,
+        "the database was brought up to date"
+    );
+    Ok(())
+}
+
 fn check(path: &Path, txn: &ReadTransaction) -> Result<KeyId, StoreError> {
     let damage = |fault: Fault| damage(path, &fault);
     let foreign = |found: &str| StoreError::Foreign {
@@ -196,7 +223,7 @@ fn check(path: &Path, txn: &ReadTransaction) -> Result<KeyId, StoreError> {
     let missing = |key: &'static str| damage(frame::damaged("meta", &key, "is missing"));
     let schema = read(SCHEMA_KEY)?.ok_or_else(|| missing(SCHEMA_KEY))?;
     let schema: u32 = frame::decode("meta", &SCHEMA_KEY, schema.value()).map_err(damage)?;
-    if schema != SCHEMA_VERSION {
+    if !(SCHEMA_OLDEST..=SCHEMA_VERSION).contains(&schema) {
         return Err(StoreError::Newer {
             path: path.to_owned(),
             found: schema,

@@ -1,9 +1,11 @@
 //! Reading deliveries at one moment: a read transaction, the catalog that is no newer than it,
 //! and the events that were read already (those with many hooks come many times).
 
+mod events;
 mod lane;
 mod page;
 mod take;
+mod weigh;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,10 +29,12 @@ use super::{frame, rows};
 const ATTEMPTS_MAX: usize = 1000;
 
 pub(super) struct Reading<'a> {
-    views: Views,
+    views: Arc<Views>,
     catalog: Arc<CatalogSnapshot>,
     shared: &'a Shared,
     events: HashMap<EventKey, Arc<Event>>,
+    /// What `events` holds.
+    event_bytes: usize,
     /// Hooks that are gone, as their tombstones show them.
     tombstones: HashMap<HookId, Option<Arc<Hook>>>,
 }
@@ -40,10 +44,11 @@ impl<'a> Reading<'a> {
         // In this order: a hook that the catalog misses has its tombstone in the transaction.
         let catalog = shared.catalog.load_full();
         Ok(Self {
-            views: Views::open(&shared.begin_read()?)?,
+            views: Arc::new(Views::open(&shared.begin_read()?)?),
             catalog,
             shared,
             events: HashMap::new(),
+            event_bytes: 0,
             tombstones: HashMap::new(),
         })
     }
@@ -88,16 +93,19 @@ impl<'a> Reading<'a> {
             return Ok(None);
         }
         let view = self.view(row)?;
-        let attempts = self
+        // The newest, if there are that many: somebody may wait for what came last.
+        let mut attempts = self
             .views
             .attempts
             .range((sequence.0, 0)..=(sequence.0, u32::MAX))?
+            .rev()
             .take(ATTEMPTS_MAX)
             .map(|row| {
                 let (key, bytes) = row?;
                 rows::attempt(sequence, key.value().1, bytes.value())
             })
             .collect::<Result<Vec<_>, Fault>>()?;
+        attempts.reverse();
         let pin = rows::pin(&self.views.pins, sequence)?.map(Arc::new);
         Ok(Some(Attempted {
             view,
@@ -129,6 +137,7 @@ impl<'a> Reading<'a> {
             return Ok(Arc::clone(event));
         }
         let event = Arc::new(rows::event(&self.views.events, key)?);
+        self.event_bytes += event.payload.len();
         self.events.insert(key, Arc::clone(&event));
         Ok(event)
     }

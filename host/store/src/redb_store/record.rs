@@ -8,13 +8,14 @@
 #[cfg(test)]
 mod format;
 mod hook;
+mod order;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use whisperer_domain::access::{Right, Rights};
 use whisperer_domain::catalog::Token;
-use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Pin};
+use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Pin, Revival};
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::Event;
 use whisperer_domain::event_type::EventType;
@@ -29,6 +30,7 @@ use super::fault::Fault;
 use super::frame;
 
 pub(super) use hook::HookRecord;
+pub(super) use order::{Order, OrderRecord};
 
 /// How many of its attempts a delivery names itself; retries by hand can make more.
 const TRIES_MAX: usize = 128;
@@ -93,6 +95,34 @@ pub(super) struct EventIdRecord {
     pub(super) event: EventKey,
     pub(super) fingerprint: [u8; 32],
     pub(super) deliveries: u64,
+    /// The first of the deliveries that were made with the event; they follow each other. It is
+    /// the record's tail: those of the first format have none.
+    #[serde(skip)]
+    pub(super) first: Option<Sequence>,
+}
+
+pub(super) fn encode_event_id(record: &EventIdRecord) -> Vec<u8> {
+    let first = record.first.map(|first| first.0.to_le_bytes());
+    frame::encode_with_tail(record, first.as_ref().map_or(&[], |first| &first[..]))
+}
+
+pub(super) fn decode_event_id(id: &EventId, bytes: &[u8]) -> Result<EventIdRecord, Fault> {
+    let (record, tail): (EventIdRecord, _) = frame::decode_with_tail("event_ids", id, bytes)?;
+    let first = match tail {
+        [] => None,
+        tail => {
+            let first = <[u8; 8]>::try_from(tail)
+                .map_err(|_| frame::damaged("event_ids", id, "has a tail of another length"))?;
+            Some(Sequence(u64::from_le_bytes(first)))
+        }
+    };
+    Ok(EventIdRecord { first, ..record })
+}
+
+/// The `config_filter` of an event.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct EventFilterRecord {
+    pub(super) config_filter: String,
 }
 
 /// What an idempotency key was used for.
@@ -154,9 +184,11 @@ impl Row {
         self.tries.last().map(|(_, began_at)| *began_at)
     }
 
+    /// What was brought back has its revival as the record's tail.
     pub(super) fn encode(&self) -> Vec<u8> {
         let delivery = &self.delivery;
-        frame::encode(&DeliveryRecord {
+        let revival = delivery.revival.as_ref().map(frame::encode);
+        let record = DeliveryRecord {
             uuid: delivery.uuid.0,
             hook: delivery.hook,
             event: delivery.event,
@@ -167,11 +199,17 @@ impl Row {
             tries: self.tries.clone(),
             state: delivery.state.clone(),
             last_status: delivery.last_status,
-        })
+        };
+        frame::encode_with_tail(&record, revival.as_deref().unwrap_or_default())
     }
 
     pub(super) fn decode(sequence: Sequence, bytes: &[u8]) -> Result<Self, Fault> {
-        let record: DeliveryRecord = frame::decode("deliveries", &sequence.0, bytes)?;
+        let (record, tail): (DeliveryRecord, _) =
+            frame::decode_with_tail("deliveries", &sequence.0, bytes)?;
+        let revival: Option<Revival> = match tail {
+            [] => None,
+            tail => Some(frame::decode("deliveries", &sequence.0, tail)?),
+        };
         Ok(Self {
             delivery: Delivery {
                 sequence,
@@ -184,6 +222,7 @@ impl Row {
                 attempts: record.attempts,
                 state: record.state,
                 last_status: record.last_status,
+                revival,
             },
             tries: record.tries,
         })

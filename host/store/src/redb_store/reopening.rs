@@ -123,6 +123,7 @@ fn event(id: &str) -> NewEvent {
         payload: "{}".into(),
         fingerprint: [7; 32],
         idempotency: None,
+        config_filter: None,
     }
 }
 
@@ -135,6 +136,8 @@ impl FeedSink for Heard {
             FeedItem::Fresh { .. } => "fresh",
             FeedItem::Look(_) => "look",
             FeedItem::Catalog(_) => "catalog",
+            FeedItem::Urgent { .. } => "urgent",
+            FeedItem::Recall(_) => "recall",
         };
         self.0.lock().unwrap().push(word.to_owned());
     }

@@ -1,14 +1,16 @@
 //! Single rows, read alike in read and write transactions.
 
+use std::ops::Range;
+
 use redb::ReadableTable;
 use whisperer_domain::attempt::Attempt;
 use whisperer_domain::delivery::Pin;
 use whisperer_domain::event::Event;
-use whisperer_domain::id::{EventKey, HookId, Sequence};
+use whisperer_domain::id::{EventId, EventKey, HookId, Sequence};
 
 use super::fault::Fault;
 use super::frame;
-use super::record::{self, Cancellation, Counters, Row};
+use super::record::{self, Cancellation, Counters, EventIdRecord, Row};
 use super::tables::Bytes;
 
 pub(super) const COUNTERS: &str = "counters";
@@ -36,6 +38,49 @@ pub(super) fn event(table: &impl ReadableTable<u64, Bytes>, key: EventKey) -> Re
         Some(bytes) => record::decode_event(key, bytes.value()),
         None => Err(frame::damaged("events", &key.0, "is missing")),
     }
+}
+
+/// What an event's id was given to, if it was given.
+pub(super) fn event_id(
+    table: &impl ReadableTable<&'static str, Bytes>,
+    id: &EventId,
+) -> Result<Option<EventIdRecord>, Fault> {
+    match table.get(id.as_str())? {
+        Some(bytes) => record::decode_event_id(id, bytes.value()).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A delivery in passing: the inner fault is its own, and stops nobody.
+pub(super) type Passed = (Sequence, Result<Option<Row>, Fault>);
+
+/// Deliveries by sequence; with a hook its own alone.
+pub(super) fn deliveries<'a>(
+    deliveries: &'a impl ReadableTable<u64, Bytes>,
+    history: &'a impl ReadableTable<(u64, u64), ()>,
+    hook: Option<HookId>,
+    span: Range<u64>,
+) -> Result<Box<dyn DoubleEndedIterator<Item = Result<Passed, Fault>> + 'a>, Fault> {
+    if span.is_empty() {
+        return Ok(Box::new(std::iter::empty()));
+    }
+    Ok(match hook {
+        Some(hook) => {
+            let rows = history.range((hook.0, span.start)..(hook.0, span.end))?;
+            Box::new(rows.map(|row| {
+                let sequence = Sequence(row?.0.value().1);
+                Ok((sequence, delivery(deliveries, sequence)))
+            }))
+        }
+        None => {
+            let rows = deliveries.range(span)?;
+            Box::new(rows.map(|row| {
+                let (sequence, bytes) = row?;
+                let sequence = Sequence(sequence.value());
+                Ok((sequence, Row::decode(sequence, bytes.value()).map(Some)))
+            }))
+        }
+    })
 }
 
 pub(super) fn pin(

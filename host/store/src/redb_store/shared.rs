@@ -16,6 +16,7 @@ use whisperer_domain::port::{FeedItem, FeedSink, StoreDown, StoreHealth};
 use super::fault::Fault;
 use super::seal::Seal;
 use super::state::State;
+use crate::watches::Watches;
 
 pub(super) struct Shared {
     database: RwLock<Option<Database>>,
@@ -23,6 +24,7 @@ pub(super) struct Shared {
     pub(super) catalog: ArcSwap<CatalogSnapshot>,
     health: ArcSwap<StoreHealth>,
     sink: Mutex<Option<Arc<dyn FeedSink>>>,
+    pub(super) watches: Arc<Watches>,
     /// How often the database was opened: a fault seen in an earlier one says nothing now.
     pub(super) opening: AtomicU64,
     pub(super) queued: AtomicUsize,
@@ -40,6 +42,7 @@ impl Shared {
             catalog: ArcSwap::new(Arc::clone(&state.catalog)),
             health: ArcSwap::from_pointee(StoreHealth::Ready),
             sink: Mutex::new(None),
+            watches: Arc::default(),
             opening: AtomicU64::new(1),
             queued: AtomicUsize::new(0),
             queued_bytes: AtomicUsize::new(0),

@@ -1,4 +1,5 @@
-//! What the writer knows between transactions: counters, catalog, cancellations at work. It is
+//! What the writer knows between transactions: counters, catalog, cancellations and
+//! directives at work. It is
 //! read from the file at each opening; a transaction works on a copy, which takes its place
 //! once the commit is on disk.
 
@@ -12,9 +13,11 @@ use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::plugin::PluginName;
 
 use super::fault::Fault;
-use super::record::{Cancellation, Counters, HookRecord, decode_membership, decode_token};
+use super::record::{
+    Cancellation, Counters, HookRecord, Order, OrderRecord, decode_membership, decode_token,
+};
 use super::seal::Seal;
-use super::tables::{CANCELLATIONS, EVENT_TYPES, HOOKS, META, PLUGINS, TOKENS};
+use super::tables::{CANCELLATIONS, DIRECTIVES, EVENT_TYPES, HOOKS, META, PLUGINS, TOKENS};
 use super::{frame, rows};
 
 #[derive(Clone)]
@@ -23,6 +26,8 @@ pub(super) struct State {
     pub(super) catalog: Arc<CatalogSnapshot>,
     /// By hook and the sequence below which they cancel.
     pub(super) cancellations: BTreeMap<(HookId, Sequence), Cancellation>,
+    /// In the order in which they came.
+    pub(super) orders: BTreeMap<u64, Order>,
 }
 
 impl State {
@@ -41,11 +46,18 @@ impl State {
             let cancellation = frame::decode("cancellations", &place, bytes.value())?;
             cancellations.insert((HookId(hook), Sequence(below)), cancellation);
         }
+        let orders = load_orders(txn)?;
         Ok(Self {
             counters,
             catalog: Arc::new(catalog),
             cancellations,
+            orders,
         })
+    }
+
+    /// Whether there is nothing to do that nobody asks for.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.cancellations.is_empty() && self.orders.is_empty()
     }
 
     /// The earliest cancellation at work that covers a delivery.
@@ -56,6 +68,25 @@ impl State {
             .next()
             .map(|(_, cancellation)| cancellation)
     }
+}
+
+/// A damaged directive is left out and said aloud: it must not keep the store shut.
+fn load_orders(txn: &ReadTransaction) -> Result<BTreeMap<u64, Order>, Fault> {
+    let mut orders = BTreeMap::new();
+    for row in txn.open_table(DIRECTIVES)?.iter()? {
+        let (number, bytes) = row?;
+        let number = number.value();
+        match frame::decode::<OrderRecord>("directives", &number, bytes.value()) {
+            Ok(order) => drop(orders.insert(number, order.into())),
+            Err(fault @ Fault::Damaged { .. }) => {
+                tracing::error!(%fault, "a directive cannot be read: what it has not done stays");
+            }
+            Err(fault @ (Fault::Database(_) | Fault::Random(_) | Fault::Absent)) => {
+                return Err(fault);
+            }
+        }
+    }
+    Ok(orders)
 }
 
 /// A damaged hook is left out and said aloud; the others must not wait for it.

@@ -35,6 +35,12 @@ pub(super) const ATTEMPTS: Rows<(u64, u32)> = TableDefinition::new("attempts");
 pub(super) const HOOKS: Rows<u64> = TableDefinition::new("hooks");
 /// Deleted hooks without their secrets, for their history.
 pub(super) const TOMBSTONES: Rows<u64> = TableDefinition::new("tombstones");
+/// Event, sequence: deliveries that were not made when the event was accepted.
+pub(super) const REPLAYS: Index<(u64, u64)> = TableDefinition::new("replays");
+/// By event key: the poster's `config_filter`, of the few events that came with one.
+pub(super) const EVENT_FILTERS: Rows<u64> = TableDefinition::new("event_filters");
+/// What selections mean, still to be carried out; by the order in which they came.
+pub(super) const DIRECTIVES: Rows<u64> = TableDefinition::new("directives");
 /// Hook, sequence below which everything pending is cancelled.
 pub(super) const CANCELLATIONS: Rows<(u64, u64)> = TableDefinition::new("cancellations");
 pub(super) const EVENT_TYPES: Rows<&str> = TableDefinition::new("event_types");
@@ -56,6 +62,9 @@ pub(super) struct Tables<'txn> {
     pub(super) history: Table<'txn, (u64, u64), ()>,
     pub(super) pins: Table<'txn, u64, Bytes>,
     pub(super) attempts: Table<'txn, (u64, u32), Bytes>,
+    pub(super) replays: Table<'txn, (u64, u64), ()>,
+    pub(super) event_filters: Table<'txn, u64, Bytes>,
+    pub(super) directives: Table<'txn, u64, Bytes>,
     pub(super) hooks: Table<'txn, u64, Bytes>,
     pub(super) tombstones: Table<'txn, u64, Bytes>,
     pub(super) cancellations: Table<'txn, (u64, u64), Bytes>,
@@ -79,6 +88,9 @@ impl<'txn> Tables<'txn> {
             history: txn.open_table(HISTORY)?,
             pins: txn.open_table(PINS)?,
             attempts: txn.open_table(ATTEMPTS)?,
+            replays: txn.open_table(REPLAYS)?,
+            event_filters: txn.open_table(EVENT_FILTERS)?,
+            directives: txn.open_table(DIRECTIVES)?,
             hooks: txn.open_table(HOOKS)?,
             tombstones: txn.open_table(TOMBSTONES)?,
             cancellations: txn.open_table(CANCELLATIONS)?,
@@ -93,6 +105,9 @@ impl<'txn> Tables<'txn> {
 /// What is read of deliveries, at one moment.
 pub(super) struct Views {
     pub(super) events: ReadOnlyTable<u64, Bytes>,
+    pub(super) event_ids: ReadOnlyTable<&'static str, Bytes>,
+    pub(super) event_filters: ReadOnlyTable<u64, Bytes>,
+    pub(super) replays: ReadOnlyTable<(u64, u64), ()>,
     pub(super) deliveries: ReadOnlyTable<u64, Bytes>,
     pub(super) pending: ReadOnlyTable<(u64, u64, u64), ()>,
     pub(super) history: ReadOnlyTable<(u64, u64), ()>,
@@ -107,6 +122,9 @@ impl Views {
     pub(super) fn open(txn: &ReadTransaction) -> Result<Self, Fault> {
         Ok(Self {
             events: txn.open_table(EVENTS)?,
+            event_ids: txn.open_table(EVENT_IDS)?,
+            event_filters: txn.open_table(EVENT_FILTERS)?,
+            replays: txn.open_table(REPLAYS)?,
             deliveries: txn.open_table(DELIVERIES)?,
             pending: txn.open_table(PENDING)?,
             history: txn.open_table(HISTORY)?,
@@ -117,6 +135,13 @@ impl Views {
             audit: txn.open_table(AUDIT)?,
         })
     }
+}
+
+/// Whether tables are missing that files of the first format have not.
+pub(super) fn are_incomplete(txn: &ReadTransaction) -> Result<bool, Fault> {
+    Ok(!has_table(txn, &REPLAYS)?
+        || !has_table(txn, &EVENT_FILTERS)?
+        || !has_table(txn, &DIRECTIVES)?)
 }
 
 /// Whether the file holds a table of this name, whatever is in it.

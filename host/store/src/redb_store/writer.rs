@@ -14,7 +14,9 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvError, TryRecvError};
 
 use redb::WriteTransaction;
-use whisperer_domain::port::{AcceptError, CatalogError, Clock, StoreDown, StoreHealth};
+use whisperer_domain::port::{
+    AcceptError, CatalogError, Clock, DirectError, StoreDown, StoreHealth,
+};
 
 use super::batch::{Batch, Finished};
 use super::command::{Answer, Command, Queued, Reply, Write};
@@ -82,7 +84,7 @@ impl Writer {
     /// Waits for something to do, then takes what is there.
     fn gather(&self) -> Gathered {
         let mut gathered = Gathered::default();
-        if self.state.cancellations.is_empty() {
+        if self.state.is_at_rest() {
             match self.inbox.recv() {
                 Ok(queued) => self.sort(queued, &mut gathered),
                 Err(RecvError) => gathered.end = Some(End::Deserted),
@@ -123,7 +125,7 @@ impl Writer {
             refuse_all(writes, reason);
             return Some(reason.to_owned());
         }
-        if writes.is_empty() && self.state.cancellations.is_empty() {
+        if writes.is_empty() && self.state.is_at_rest() {
             return None;
         }
         match catch_unwind(AssertUnwindSafe(|| self.transact(writes))) {
@@ -163,6 +165,7 @@ impl Writer {
             self.state = finished.state;
             self.shared.publish(&self.state);
             self.shared.feed(finished.feed);
+            self.shared.watches.ring(&finished.rewritten);
         } else {
             // Nothing to undo either: everything was refused or known.
             drop(txn);
@@ -188,6 +191,7 @@ impl Writer {
                 answers.push(apply(&mut batch, write)?);
             }
             batch.cancel_some()?;
+            batch.direct_some()?;
             batch.finish()?
         };
         Ok((txn, finished))
@@ -248,6 +252,17 @@ fn apply(batch: &mut Batch<'_, '_>, write: Write) -> Result<Answer, Fault> {
                 Err(fault) => Err(CatalogError::Down(spared(fault)?)),
             };
             Ok(Answer::Change(reply, result))
+        }
+        Write::Direct {
+            directive,
+            scope,
+            reply,
+        } => {
+            let result = match batch.direct(*directive, scope) {
+                Ok(result) => result,
+                Err(fault) => Err(DirectError::Down(spared(fault)?)),
+            };
+            Ok(Answer::Direct(reply, result))
         }
     }
 }

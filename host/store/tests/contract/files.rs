@@ -115,21 +115,71 @@ async fn a_truncated_file_is_refused_and_left_alone() {
 fn a_newer_format_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).unwrap());
-    // Version byte, checksum, and the number 2 as postcard writes it.
-    let mut record = vec![1];
-    record.extend_from_slice(&crc32fast::hash(&[2]).to_le_bytes());
-    record.push(2);
-    change(
-        &folder.path().join("whisperer.redb"),
-        META,
-        "schema",
-        &record,
-    );
+    set_schema(&folder.path().join("whisperer.redb"), 3);
     let error = refused(folder.path());
     assert!(
-        matches!(error, StoreError::Newer { found: 2, .. }),
+        matches!(error, StoreError::Newer { found: 3, .. }),
         "{error}"
     );
+}
+
+/// Version byte, checksum, and the number as postcard writes it.
+fn set_schema(path: &Path, schema: u8) {
+    let mut record = vec![1];
+    record.extend_from_slice(&crc32fast::hash(&[schema]).to_le_bytes());
+    record.push(schema);
+    change(path, META, "schema", &record);
+}
+
+/// A file of the first format: without the tables that came later, and without the tails that
+/// tie an event to its deliveries.
+#[tokio::test]
+async fn an_older_file_is_brought_up_to_date_and_finds_what_it_holds() {
+    let stage = Stage::redb();
+    stage.hook("ann", "https://a.example/", "*").await;
+    stage.hook("ann", "https://b.example/", "*").await;
+    for id in ["e1", "e2", "e3"] {
+        stage.post(id).await;
+    }
+    let Stage {
+        ledger,
+        catalog,
+        clock,
+        folder,
+    } = stage;
+    drop((ledger, catalog));
+    let folder = folder.unwrap();
+    let path = folder.path().join("whisperer.redb");
+    {
+        let database = Database::open(&path).unwrap();
+        let txn = database.begin_write().unwrap();
+        for name in ["event_filters", "directives"] {
+            let table = TableDefinition::<u64, &[u8]>::new(name);
+            assert!(txn.delete_table(table).unwrap());
+        }
+        let replays = TableDefinition::<(u64, u64), ()>::new("replays");
+        assert!(txn.delete_table(replays).unwrap());
+        let mut names = txn
+            .open_table(TableDefinition::<&str, &[u8]>::new("event_ids"))
+            .unwrap();
+        for id in ["e1", "e2", "e3"] {
+            let whole = names.get(id).unwrap().unwrap().value().to_vec();
+            let body = &whole[5..whole.len() - 8];
+            let mut record = vec![1];
+            record.extend_from_slice(&crc32fast::hash(body).to_le_bytes());
+            record.extend_from_slice(body);
+            names.insert(id, &*record).unwrap();
+        }
+        drop(names);
+        txn.commit().unwrap();
+    }
+    set_schema(&path, 1);
+    let store = RedbStore::open(config(folder.path()), clock.clone()).unwrap();
+    let stage = Stage::over(store, clock, Some(folder));
+    assert_eq!(stage.deliveries_of("e2").await, [4, 3]);
+    assert!(stage.post("e1").await.replayed, "its id is known");
+    stage.replay("e2").await;
+    assert_eq!(stage.deliveries_of("e2").await, [8, 7, 4, 3]);
 }
 
 #[test]
@@ -224,4 +274,20 @@ async fn a_damaged_record_is_named_and_stops_nobody_else() {
     assert!(matches!(alone, Err(StoreDown::Damaged(_))), "{alone:?}");
     let page = stage.ledger.page(everything()).await.unwrap();
     assert_eq!(page.items.len(), 3);
+}
+
+#[test]
+fn a_damaged_directive_does_not_keep_the_store_shut() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    {
+        let directives = TableDefinition::<u64, &[u8]>::new("directives");
+        let database = Database::open(folder.path().join("whisperer.redb")).unwrap();
+        let txn = database.begin_write().unwrap();
+        let mut table = txn.open_table(directives).unwrap();
+        table.insert(0, b"\x01nonsense".as_slice()).unwrap();
+        drop(table);
+        txn.commit().unwrap();
+    }
+    open(folder.path()).unwrap();
 }

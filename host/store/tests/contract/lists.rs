@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use whisperer_domain::delivery::StateKind;
 use whisperer_domain::event_type::EventPattern;
 use whisperer_domain::id::{Owner, Sequence};
 use whisperer_domain::port::{DeliveryQuery, Scope, Settlement, Verdict};
@@ -121,7 +122,7 @@ async fn filters_hold(stage: Stage) {
         ("unknown uuid", DeliveryQuery { uuid: unknown, ..all() }, &[]),
         ("delivered", DeliveryQuery { delivered: Some(true), ..all() }, &[1]),
         ("not delivered", DeliveryQuery { delivered: Some(false), ..all() }, &[5, 4, 3, 2]),
-        ("state", DeliveryQuery { state: Some("delivered"), ..all() }, &[1]),
+        ("state", DeliveryQuery { state: Some(StateKind::Delivered), ..all() }, &[1]),
         ("status", DeliveryQuery { status: Some(201), ..all() }, &[1]),
         ("from", DeliveryQuery { created_from: at(1), ..all() }, &[5, 4, 3]),
         ("to", DeliveryQuery { created_to: at(1), ..all() }, &[3, 2, 1]),

@@ -9,12 +9,15 @@
 mod accept;
 mod audit;
 mod catalog;
+mod directives;
 mod durability;
+mod events;
 mod feed;
 mod files;
 mod lane_views;
 mod lanes;
 mod lists;
 mod model;
+mod restarts;
 mod settle;
 mod stage;

@@ -14,8 +14,9 @@ use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, PluginChoice};
 use whisperer_domain::id::{AttemptId, EventId, HookId, Owner, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
-    AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Clock, DeliveryQuery,
-    FeedItem, FeedSink, Lease, Ledger, Scope, Settled, Settlement, Taken, Verdict,
+    AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog, Clock,
+    DeliveryQuery, DirectError, Directed, Directive, FeedItem, FeedSink, Lease, Ledger, Scope,
+    Settled, Settlement, Taken, Verdict,
 };
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::target_url::TargetUrl;
@@ -177,6 +178,51 @@ impl Stage {
         settled.remove(0)
     }
 
+    /// The states of these deliveries, as the API words them.
+    pub(crate) async fn states(&self, sequences: impl IntoIterator<Item = u64>) -> Vec<&str> {
+        let mut states = Vec::new();
+        for sequence in sequences {
+            states.push(self.find(sequence).await.state().word());
+        }
+        states
+    }
+
+    /// An event's deliveries, newest first, page by page.
+    pub(crate) async fn deliveries_of(&self, event: &str) -> Vec<u64> {
+        let mut query = DeliveryQuery {
+            event: Some(EventId::parse(event).unwrap()),
+            limit: 2,
+            ..everything()
+        };
+        let mut found = Vec::new();
+        loop {
+            let page = self.ledger.page(query.clone()).await.unwrap();
+            found.extend(page.items.iter().map(|item| item.delivery.sequence.0));
+            match page.next {
+                Some(next) => query.before = Some(next),
+                None => return found,
+            }
+        }
+    }
+
+    /// To all hooks that want its type now.
+    pub(crate) async fn replay(&self, event: &str) -> Directed {
+        let snapshot = self.catalog.snapshot();
+        let event = EventId::parse(event).unwrap();
+        let found = self.ledger.find_event(event.clone()).await.unwrap();
+        let recipients = snapshot.recipients(&found.unwrap().event.event_type, None);
+        let replay = Directive::Replay {
+            event,
+            recipients,
+            revision: snapshot.revision,
+        };
+        self.direct(replay).await.unwrap()
+    }
+
+    pub(crate) async fn direct(&self, directive: Directive) -> Result<Directed, DirectError> {
+        self.ledger.direct(directive, Scope::All, false).await
+    }
+
     pub(crate) async fn find(&self, sequence: u64) -> Attempted {
         let found = self.ledger.find(Sequence(sequence), Scope::All).await;
         found.unwrap().unwrap()
@@ -225,6 +271,7 @@ pub(crate) fn event(id: &str, event_type: &str) -> NewEvent {
         payload: format!("{{ \"of\" : \"{id}\" }}").into(),
         fingerprint: [7; 32],
         idempotency: None,
+        config_filter: None,
     }
 }
 
@@ -275,6 +322,7 @@ pub(crate) fn everything() -> DeliveryQuery {
     DeliveryQuery {
         scope: Scope::All,
         hook: None,
+        event: None,
         uuid: None,
         event_type: None,
         object_id: None,
@@ -308,7 +356,11 @@ impl Heard {
                 FeedItem::Fresh { lease, ready } => {
                     format!("fresh {} for {}", ready.delivery.sequence.0, lease.hook.0)
                 }
+                FeedItem::Urgent { lease, ready } => {
+                    format!("urgent {} for {}", ready.delivery.sequence.0, lease.hook.0)
+                }
                 FeedItem::Look(lease) => format!("look at {}", lease.hook.0),
+                FeedItem::Recall(lease) => format!("recall {}", lease.hook.0),
                 FeedItem::Catalog(revision) => format!("catalog {}", revision.0),
             })
             .collect()

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use whisperer_domain::catalog::Revision;
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::hook::HookStatus;
-use whisperer_domain::id::{HookId, Sequence};
+use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
-    AcceptError, Accepted, Attempted, BoxFuture, Budget, Clock, DeliveryQuery, FeedSink,
-    HookEffect, LaneView, Lease, Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown,
-    Taken,
+    AcceptError, Accepted, Attempted, BoxFuture, Budget, Clock, DeliveryQuery, DirectError,
+    Directed, Directive, EventFound, EventPage, EventQuery, FeedSink, HookEffect, LaneView, Lease,
+    Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown, Taken,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -150,12 +150,34 @@ impl Ledger for World {
                 .into_iter()
                 .map(|settlement| self.apply(settlement));
             let answers: Vec<Settled> = answers.collect();
+            self.revive_the_dead();
             self.changed.send_replace(());
             if failing {
                 return Err(StoreDown::Unknown("the commit failed".to_owned()));
             }
             Ok(answers)
         })
+    }
+
+    fn direct(
+        &self,
+        _: Directive,
+        _: Scope,
+        _: bool,
+    ) -> BoxFuture<'_, Result<Directed, DirectError>> {
+        unimplemented!("delivery directs nothing: the tests do")
+    }
+
+    fn watch(&self, _: Sequence) -> Option<BoxFuture<'static, ()>> {
+        unimplemented!("delivery waits for nobody")
+    }
+
+    fn find_event(&self, _: EventId) -> BoxFuture<'_, Result<Option<EventFound>, StoreDown>> {
+        unimplemented!("delivery looks nothing up")
+    }
+
+    fn events(&self, _: EventQuery) -> BoxFuture<'_, Result<EventPage, StoreDown>> {
+        unimplemented!("delivery lists nothing")
     }
 
     fn find(&self, _: Sequence, _: Scope) -> BoxFuture<'_, Result<Option<Attempted>, StoreDown>> {

@@ -2,21 +2,23 @@
 
 use utoipa::IntoParams;
 use whisperer_domain::catalog::CatalogSnapshot;
+use whisperer_domain::delivery::StateKind;
 use whisperer_domain::event_type::{EventPattern, EventType};
-use whisperer_domain::id::{DeliveryUuid, HookId, Sequence};
+use whisperer_domain::id::{DeliveryUuid, EventId, HookId, Sequence};
 use whisperer_domain::port::{DeliveryQuery, Scope};
 use whisperer_domain::time::Timestamp;
 
 use crate::api::moment;
 use crate::api::query::Query;
 
-pub(super) const NAMES: [&str; 12] = [
+pub(super) const NAMES: [&str; 13] = [
     "uuid",
     "event_type",
     "delivered",
     "response_http_status",
     "webhook",
     "object_id",
+    "event_id",
     "state",
     "created_date",
     "created_date__gt",
@@ -39,6 +41,7 @@ pub(super) struct Filters {
     /// The hook's number.
     webhook: Option<u64>,
     object_id: Option<String>,
+    event_id: Option<String>,
     /// pending, delivered, discarded, dead or cancelled
     state: Option<String>,
     #[param(format = DateTime)]
@@ -57,8 +60,6 @@ pub(super) struct Filters {
     cursor: Option<String>,
 }
 
-const STATES: [&str; 5] = ["pending", "delivered", "discarded", "dead", "cancelled"];
-
 const NOT_A_TIME: &str = "Enter a valid date/time: 2026-01-31T12:00:00Z.";
 
 /// What is wrong is noted in `query`, for its `check`.
@@ -75,12 +76,15 @@ pub(super) fn read(query: &mut Query, scope: Scope, snapshot: &CatalogSnapshot) 
         event_type: query.read("event_type", "Enter an event type or a pattern.", |text| {
             event_type(text, snapshot)
         }),
+        event: query.read("event_id", "Not an event's id.", |text| {
+            EventId::parse(text).ok()
+        }),
         object_id: query.text("object_id").map(str::to_owned),
         delivered: query.boolean("delivered"),
         state: query.read(
             "state",
             "Must be pending, delivered, discarded, dead or cancelled.",
-            |text| STATES.into_iter().find(|word| *word == text),
+            StateKind::of_word,
         ),
         status: query.read("response_http_status", "Enter a status: 200.", |text| {
             text.parse().ok()

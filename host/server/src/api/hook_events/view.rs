@@ -15,7 +15,7 @@ use crate::api::moment;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Delivery)]
-pub(super) struct HookEventView<'a> {
+pub(in crate::api) struct HookEventView<'a> {
     id: u64,
     uuid: String,
     webhook: Option<HookView<'a>>,
@@ -44,7 +44,7 @@ pub(super) struct HookEventView<'a> {
 
 impl<'a> HookEventView<'a> {
     /// A hook that is still there is shown as it is now, a deleted one as it was at its end.
-    pub(super) fn of(view: &'a DeliveryView, snapshot: &'a CatalogSnapshot) -> Self {
+    pub(in crate::api) fn of(view: &'a DeliveryView, snapshot: &'a CatalogSnapshot) -> Self {
         let hook = snapshot.hooks.get(&view.delivery.hook);
         let delivery = &view.delivery;
         let last = view.last_attempt.as_ref();
@@ -72,10 +72,8 @@ impl<'a> HookEventView<'a> {
             response_http_status: response
                 .map(|response| response.status)
                 .or(delivery.last_status),
-            response_content: response
-                .map(|response| String::from_utf8_lossy(&response.body).into_owned()),
-            response_time: last
-                .map(|attempt| seconds(attempt.timing.connect_us + attempt.timing.wait_us)),
+            response_content: last.and_then(response_content),
+            response_time: last.map(response_time),
             retry_count: delivery.attempts.saturating_sub(1),
             request_payload: serde_json::from_slice(&view.event.payload).ok(),
             request_datetimes: view
@@ -111,7 +109,17 @@ impl<'a> DetailView<'a> {
     }
 }
 
-fn attempt(attempt: &Attempt) -> Value {
+pub(super) fn response_content(attempt: &Attempt) -> Option<String> {
+    let response = attempt.response.as_ref()?;
+    Some(String::from_utf8_lossy(&response.body).into_owned())
+}
+
+/// Seconds: connection and answer, without our plugins.
+pub(super) fn response_time(attempt: &Attempt) -> f64 {
+    seconds(attempt.timing.connect_us + attempt.timing.wait_us)
+}
+
+pub(in crate::api) fn attempt(attempt: &Attempt) -> Value {
     let response = attempt.response.as_ref();
     json!({
         "number": attempt.number,
@@ -155,7 +163,7 @@ fn seconds(micros: u64) -> f64 {
 }
 
 /// An outcome that is no success, in words.
-fn error(outcome: &Outcome) -> Option<String> {
+pub(super) fn error(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Delivered { .. } => None,
         Outcome::Refused {
@@ -192,7 +200,7 @@ fn error(outcome: &Outcome) -> Option<String> {
     }
 }
 
-fn reason(state: &DeliveryState) -> Option<String> {
+pub(super) fn reason(state: &DeliveryState) -> Option<String> {
     match state {
         DeliveryState::Pending { .. } | DeliveryState::Delivered => None,
         DeliveryState::Discarded {
@@ -218,6 +226,7 @@ fn reason(state: &DeliveryState) -> Option<String> {
             Some("the hook was deleted".to_owned())
         }
         DeliveryState::Cancelled(CancelCause::Gone) => Some("the receiver answered 410".to_owned()),
+        DeliveryState::Cancelled(CancelCause::ByHand) => Some("cancelled by hand".to_owned()),
     }
 }
 

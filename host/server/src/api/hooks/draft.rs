@@ -174,15 +174,18 @@ fn activity(given: Option<&Value>) -> Checked<Option<bool>> {
 }
 
 /// A hook that we disabled says `is_active: false` when it is read. Sent back, or not said, that
-/// keeps it disabled with its reason; only `true` brings it back.
+/// keeps it disabled with its reason; only `true` brings it back. A paused one says `true`, since
+/// it gets new deliveries: it stays paused until it is resumed or switched off.
 fn status(basis: Basis<'_>, is_active: Option<bool>) -> HookStatus {
     let old = basis.old().map(|old| &old.status);
     match (old, is_active) {
+        (Some(paused @ HookStatus::Paused { .. }), Some(true) | None) => paused.clone(),
         (_, Some(true)) => HookStatus::Active,
         (Some(disabled @ HookStatus::Disabled { .. }), Some(false) | None) => disabled.clone(),
-        (Some(HookStatus::Active | HookStatus::Inactive) | None, Some(false)) => {
-            HookStatus::Inactive
-        }
+        (
+            Some(HookStatus::Active | HookStatus::Inactive | HookStatus::Paused { .. }) | None,
+            Some(false),
+        ) => HookStatus::Inactive,
         (Some(kept @ (HookStatus::Active | HookStatus::Inactive)), None) => match basis {
             Basis::New(_) | Basis::Replacing(_) => HookStatus::Active,
             Basis::Patching(_) => kept.clone(),

@@ -35,7 +35,7 @@ pub(in crate::api) struct HookState {
     status: &'static str,
     /// `unreadable`: what is encrypted cannot be read with the key that is there.
     secrets: Option<&'static str>,
-    /// Why it was disabled, and since when.
+    /// Why it was disabled, and since when; or since when it is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +71,7 @@ pub(super) fn show(hook: &Hook, lane: Option<&LaneView>) -> HookState {
         HookStatus::Disabled { reason, since } => {
             (Some(reason.clone()), Some(moment::write(*since)))
         }
+        HookStatus::Paused { since } => (None, Some(moment::write(*since))),
     };
     HookState {
         status: word(&hook.status),
@@ -80,11 +81,8 @@ pub(super) fn show(hook: &Hook, lane: Option<&LaneView>) -> HookState {
         lane: lane.map(|lane| LaneState {
             pending: lane.pending,
             pending_at_least: lane.more_pending,
-            // Nothing is attempted while the hook is not active, whatever is due.
-            next_attempt_at: lane
-                .next_due
-                .filter(|_| hook.is_active())
-                .map(moment::write),
+            // Nothing is attempted while the hook is off or paused, whatever is due.
+            next_attempt_at: lane.next_due.filter(|_| hook.delivers()).map(moment::write),
             last_outcome: lane.last_attempt.as_ref().map(last_outcome),
         }),
     }
@@ -95,6 +93,7 @@ fn word(status: &HookStatus) -> &'static str {
         HookStatus::Active => "active",
         HookStatus::Inactive => "inactive",
         HookStatus::Disabled { .. } => "disabled",
+        HookStatus::Paused { .. } => "paused",
     }
 }
 

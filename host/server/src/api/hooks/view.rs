@@ -65,7 +65,7 @@ impl<'a> HookView<'a> {
             retry_countdown_config: retry::show(&hook.retry),
             additional_headers: headers::show(hook.additional_headers.as_deref()),
             secret_key: hook.secret_key.as_ref().map(|_| MASK),
-            is_active: hook.is_active(),
+            is_active: hook.accepts(),
             config: serde_json::from_str(&hook.config).ok(),
             created_date: moment::write(hook.created_at),
             modified_date: moment::write(hook.modified_at),

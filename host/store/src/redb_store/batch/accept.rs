@@ -6,16 +6,17 @@ use redb::ReadableTable;
 use whisperer_domain::catalog::Revision;
 use whisperer_domain::delivery::{Delivery, DeliveryState, Ready};
 use whisperer_domain::event::{Event, IdempotencyKey, NewEvent};
-use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{EventId, EventKey, HookId, Sequence};
 use whisperer_domain::port::{AcceptError, Accepted, FeedItem};
 use whisperer_domain::time::Timestamp;
 
 use super::{Batch, lease};
 use crate::delivery_uuid::{self, CHANCE_BYTES};
+use crate::directing;
 use crate::redb_store::fault::Fault;
 use crate::redb_store::frame;
-use crate::redb_store::record::{self, EventIdRecord, IdempotencyRecord, Row};
+use crate::redb_store::record::{self, EventFilterRecord, EventIdRecord, IdempotencyRecord, Row};
+use crate::redb_store::rows;
 
 /// Old idempotency keys that one accept takes away: more than it can add, so that they end.
 const FORGOTTEN_MAX: usize = 4;
@@ -58,8 +59,7 @@ impl Batch<'_, '_> {
                 AcceptError::KeyReused,
             ));
         }
-        if let Some(bytes) = self.tables.event_ids.get(event.id.as_str())? {
-            let taken: EventIdRecord = frame::decode("event_ids", &event.id, bytes.value())?;
+        if let Some(taken) = rows::event_id(&self.tables.event_ids, &event.id)? {
             return Ok(known(
                 taken.fingerprint == event.fingerprint,
                 event.id.clone(),
@@ -68,15 +68,9 @@ impl Batch<'_, '_> {
             ));
         }
         let catalog = &self.state.catalog;
-        let is_active = |id| {
-            catalog
-                .hooks
-                .get(id)
-                .is_some_and(|hook| Hook::is_active(hook))
-        };
         // At one revision the recipients are what the catalog says; the look at each keeps a
         // caller's slip from making deliveries that nobody owns.
-        if revision != catalog.revision || !recipients.iter().all(is_active) {
+        if revision != catalog.revision || !directing::all_accept(recipients, catalog) {
             return Ok(Judgement::Refused(AcceptError::Stale));
         }
         Ok(Judgement::New)
@@ -134,10 +128,17 @@ impl Batch<'_, '_> {
             event: key,
             fingerprint: new.fingerprint,
             deliveries,
+            first: Some(Sequence(self.state.counters.sequence)),
         };
         self.tables
             .event_ids
-            .insert(new.id.as_str(), &*frame::encode(&taken))?;
+            .insert(new.id.as_str(), &*record::encode_event_id(&taken))?;
+        if let Some(config_filter) = new.config_filter.clone() {
+            let filter = EventFilterRecord { config_filter };
+            self.tables
+                .event_filters
+                .insert(key.0, &*frame::encode(&filter))?;
+        }
         let Some(idempotency) = &new.idempotency else {
             return Ok(());
         };
@@ -179,7 +180,11 @@ impl Batch<'_, '_> {
         Ok(())
     }
 
-    fn write_deliveries(&mut self, event: &Arc<Event>, recipients: &[HookId]) -> Result<(), Fault> {
+    pub(super) fn write_deliveries(
+        &mut self,
+        event: &Arc<Event>,
+        recipients: &[HookId],
+    ) -> Result<(), Fault> {
         let mut chance = vec![0; CHANCE_BYTES * recipients.len()];
         getrandom::fill(&mut chance).map_err(Fault::Random)?;
         let (chances, _) = chance.as_chunks::<CHANCE_BYTES>();
@@ -202,6 +207,7 @@ impl Batch<'_, '_> {
                     waiting_for: None,
                 },
                 last_status: None,
+                revival: None,
             };
             let row = Row::fresh(delivery);
             self.tables.deliveries.insert(sequence.0, &*row.encode())?;

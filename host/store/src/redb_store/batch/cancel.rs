@@ -93,6 +93,7 @@ impl Batch<'_, '_> {
             row.delivery.state = DeliveryState::Cancelled(cancellation.cause.clone());
             row.delivery.modified_at = cancellation.at.max(row.delivery.created_at);
             self.tables.deliveries.insert(sequence.0, &*row.encode())?;
+            self.rewritten.push(sequence);
         }
         Ok(())
     }

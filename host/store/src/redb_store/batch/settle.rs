@@ -118,8 +118,9 @@ impl Batch<'_, '_> {
     }
 
     /// Writes the delivery and puts it where it now stands in its lane.
-    fn move_row(&mut self, row: &Row, was_due: Option<u64>) -> Result<(), Fault> {
+    pub(super) fn move_row(&mut self, row: &Row, was_due: Option<u64>) -> Result<(), Fault> {
         self.wrote = true;
+        self.rewritten.push(row.delivery.sequence);
         let (hook, sequence) = (row.delivery.hook.0, row.delivery.sequence.0);
         self.tables.deliveries.insert(sequence, &*row.encode())?;
         if let Some(due) = was_due {

@@ -5,7 +5,9 @@
 //! the expected bytes.
 
 use serde::Serialize;
-use whisperer_domain::delivery::{CancelCause, DeadCause, DeliveryState, Waiting};
+use whisperer_domain::delivery::{
+    CancelCause, DeadCause, DeliveryState, Revival, StateKind, Waiting,
+};
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event_type::{EventPattern, EventType};
 use whisperer_domain::header::HeaderOp;
@@ -55,6 +57,7 @@ fn delivery_states_keep_their_bytes() {
         DeliveryState::Dead(DeadCause::Unsendable(text())),
         DeliveryState::Cancelled(CancelCause::HookDeleted),
         DeliveryState::Cancelled(CancelCause::Gone),
+        DeliveryState::Cancelled(CancelCause::ByHand),
     ];
     let bytes = [
         "00ac020102",
@@ -66,6 +69,7 @@ fn delivery_states_keep_their_bytes() {
         "03030174",
         "0400",
         "0401",
+        "0402",
     ];
     assert_eq!(all(&states), bytes);
     let waiting = [
@@ -180,4 +184,14 @@ fn what_hooks_and_pins_hold_keeps_its_bytes() {
         HeaderOp::Remove { name },
     ];
     assert_eq!(all(&ops), ["0001740174", "0101740174", "020174"]);
+}
+
+#[test]
+fn what_directives_hold_keeps_its_bytes() {
+    assert_eq!(all(&StateKind::ALL), ["00", "01", "02", "03", "04"]);
+    let revival = Revival {
+        at: Timestamp(300),
+        attempts: 2,
+    };
+    assert_eq!(hex(&revival), "ac0202");
 }

@@ -55,6 +55,7 @@ enum StatusRecord {
     Active,
     Inactive,
     Disabled { reason: String, since: Timestamp },
+    Paused { since: Timestamp },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,6 +120,7 @@ impl HookRecord {
                     reason: reason.clone(),
                     since: *since,
                 },
+                HookStatus::Paused { since } => StatusRecord::Paused { since: *since },
             },
             config: hook.config.clone(),
             username: hook.auth.as_ref().map(|auth| auth.username.clone()),
@@ -169,6 +171,7 @@ impl HookRecord {
                 StatusRecord::Active => HookStatus::Active,
                 StatusRecord::Inactive => HookStatus::Inactive,
                 StatusRecord::Disabled { reason, since } => HookStatus::Disabled { reason, since },
+                StatusRecord::Paused { since } => HookStatus::Paused { since },
             },
             auth: self.username.map(|username| BasicAuth {
                 username,
