@@ -14,6 +14,8 @@ mod compiling;
 #[path = "support/costly.rs"]
 #[allow(dead_code, reason = "the sandbox's tests use more of it")]
 mod costly;
+#[path = "black_box/directives.rs"]
+mod directives;
 #[path = "black_box/ending.rs"]
 mod ending;
 #[path = "black_box/main_job.rs"]

@@ -6,6 +6,7 @@
 mod audit;
 mod auth;
 mod body;
+mod deliveries;
 mod event_types;
 mod events;
 mod field_errors;
@@ -124,7 +125,8 @@ impl Api {
 /// Every route of the API: what it says of itself, and what it takes to call it.
 fn routes() -> Vec<Route> {
     use Right::{
-        Admin, DeliveriesRead, EventsWrite, HooksRead, HooksWrite, PluginsRead, PluginsWrite,
+        Admin, DeliveriesRead, DeliveriesRetry, EventsWrite, HooksRead, HooksWrite, PluginsRead,
+        PluginsWrite,
     };
     vec![
         rights(HooksRead, HooksWrite, routes!(hooks::list, hooks::create)),
@@ -134,7 +136,12 @@ fn routes() -> Vec<Route> {
             HooksWrite,
             routes!(hooks::one, hooks::replace, hooks::patch, hooks::delete),
         ),
-        right(EventsWrite, routes!(events::create)),
+        right(HooksWrite, routes!(hooks::pause)),
+        right(HooksWrite, routes!(hooks::resume)),
+        right(HooksWrite, routes!(hooks::test)),
+        rights(Admin, EventsWrite, routes!(events::list, events::create)),
+        right(Admin, routes!(events::one)),
+        right(Admin, routes!(events::replay)),
         shared(Admin, routes!(event_types::list)),
         shared(
             Admin,
@@ -142,6 +149,10 @@ fn routes() -> Vec<Route> {
         ),
         right(DeliveriesRead, routes!(hook_events::list)),
         right(DeliveriesRead, routes!(hook_events::one)),
+        right(DeliveriesRetry, routes!(hook_events::retry)),
+        right(DeliveriesRead, routes!(hook_events::queue)),
+        right(DeliveriesRetry, routes!(deliveries::retry)),
+        right(DeliveriesRetry, routes!(deliveries::cancel)),
         right(PluginsRead, routes!(plugins::list)),
         rights(
             PluginsRead,

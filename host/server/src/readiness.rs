@@ -5,8 +5,8 @@
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio_util::sync::CancellationToken;
 use whisperer_domain::port::StoreHealth;
 
 type Alive = Box<dyn Fn() -> bool + Send + Sync>;
@@ -15,7 +15,7 @@ type Alive = Box<dyn Fn() -> bool + Send + Sync>;
 pub struct Readiness {
     /// Empty until the plugin folder was read.
     delivery: OnceLock<Alive>,
-    draining: AtomicBool,
+    draining: CancellationToken,
 }
 
 impl Readiness {
@@ -26,12 +26,17 @@ impl Readiness {
     }
 
     pub fn start_draining(&self) {
-        self.draining.store(true, Ordering::Release);
+        self.draining.cancel();
+    }
+
+    /// Ends once somebody asked us to stop: what a request waits for may not come any more.
+    pub(crate) async fn until_draining(&self) {
+        self.draining.cancelled().await;
     }
 
     /// What stands against being ready, in words; none: ready.
     pub(crate) fn obstacle(&self, store: &StoreHealth) -> Option<&'static str> {
-        if self.draining.load(Ordering::Acquire) {
+        if self.draining.is_cancelled() {
             return Some("The server is shutting down.");
         }
         match store {
@@ -53,7 +58,7 @@ impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Readiness")
             .field("delivery", &self.delivery.get().is_some())
-            .field("draining", &self.draining)
+            .field("draining", &self.draining.is_cancelled())
             .finish()
     }
 }

@@ -1,11 +1,15 @@
-//! `POST /events/`: the message is taken, once it is safe.
+//! `POST /events/`: the message is taken, once it is safe. (What is kept of it: `list`; sent once
+//! more: `replay`.)
 //!
 //! The payload is never parsed into values and written again: it is cut out of the body as it
 //! was posted. 202 is said only after the store's commit, which checks that the recipients
 //! still hold; if the catalog moved on meanwhile they are computed again.
 
 mod input;
+mod list;
+mod replay;
 pub(in crate::api) mod schema;
+mod view;
 
 use std::sync::Arc;
 
@@ -28,6 +32,8 @@ use super::body;
 use super::field_errors::FieldErrors;
 use super::problem::Problem;
 pub(in crate::api) use input::Input;
+pub(super) use list::{__path_list, __path_one, everything, list, one};
+pub(super) use replay::{__path_replay, replay};
 use schema::EventInput;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -134,7 +140,7 @@ fn config_filter_text(filter: &Map<String, Value>) -> String {
 }
 
 /// A UUID v7, which sorts by time, on our own clock.
-fn fresh_id(api: &Api) -> Result<EventId, Problem> {
+pub(in crate::api) fn fresh_id(api: &Api) -> Result<EventId, Problem> {
     let now = api.clock.now();
     // Below 1,000 ms, so below 10^9 ns: it fits.
     let nanos = u32::try_from(now.0 % 1000).unwrap_or(0) * 1_000_000;

@@ -1,6 +1,8 @@
-//! `/hook_events/`: deliveries, and what became of them.
+//! `/hook_events/`: deliveries, and what became of them; `/event_queues/`: those that are pending.
 
-mod filter;
+mod awaited;
+pub(in crate::api) mod filter;
+mod retry;
 mod view;
 
 use std::sync::Arc;
@@ -9,6 +11,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::Uri;
+use whisperer_domain::catalog::CatalogSnapshot;
+use whisperer_domain::delivery::StateKind;
 use whisperer_domain::id::Sequence;
 use whisperer_domain::port::DeliveryQuery;
 
@@ -17,12 +21,18 @@ use super::auth::Principal;
 use super::list::List;
 use super::problem::Problem;
 use super::query::Query;
+pub(super) use awaited::{Awaited, Watched};
+pub(super) use retry::retry;
+use view::DetailView;
+pub(super) use view::HookEventView;
+pub(super) use view::attempt as attempt_view;
 pub(crate) use view::waiting as waiting_words;
-use view::{DetailView, HookEventView};
 
 /// Rows asked of the store at once. A row brings its payload of up to 1 MiB: read in small
 /// steps, a list can end when it has enough before memory has too much.
-const ROWS_A_STEP: usize = 16;
+const ROWS_A_STEP: usize = 100;
+/// Rows that one request has looked at, over all its steps.
+const EXAMINED_MAX: usize = 20_000;
 
 /// Deliveries, newest first
 ///
@@ -47,11 +57,35 @@ pub(super) async fn list(
     let snapshot = api.catalog.snapshot();
     let mut query = Query::of(&uri, &filter::NAMES);
     let wanted = filter::read(&mut query, who.scope(), &snapshot);
+    listed(&api, &snapshot, query, wanted).await
+}
+
+/// `/event_queues/`: what is pending.
+pub(super) async fn queue(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let snapshot = api.catalog.snapshot();
+    let mut query = Query::of(&uri, &filter::NAMES);
+    let wanted = DeliveryQuery {
+        state: Some(StateKind::Pending),
+        ..filter::read(&mut query, who.scope(), &snapshot)
+    };
+    listed(&api, &snapshot, query, wanted).await
+}
+
+async fn listed(
+    api: &Api,
+    snapshot: &CatalogSnapshot,
+    mut query: Query,
+    wanted: DeliveryQuery,
+) -> Result<Response, Problem> {
     let limit = query.limit();
     query.check()?;
 
     let mut list = List::new();
-    let mut shown = 0;
+    let (mut shown, mut examined) = (0, 0);
     let mut before = wanted.before;
     loop {
         let asked = ROWS_A_STEP.min(limit - shown);
@@ -61,14 +95,15 @@ pub(super) async fn list(
             ..wanted.clone()
         };
         let page = api.ledger.page(step).await?;
-        let found = page.items.len();
         for item in &page.items {
-            list.push(&HookEventView::of(item, &snapshot))?;
+            list.push(&HookEventView::of(item, snapshot))?;
         }
-        shown += found;
+        shown += page.items.len();
+        examined += page.examined;
         before = page.next;
-        // A step that came back short examined all the rows that one request may cost.
-        if before.is_none() || found < asked || shown >= limit || list.is_full() {
+        // A step that came back short examined all that one request may cost.
+        let cut_short = page.items.len() < asked || examined >= EXAMINED_MAX;
+        if before.is_none() || cut_short || shown >= limit || list.is_full() {
             break;
         }
     }
@@ -92,9 +127,14 @@ pub(super) async fn one(
     who: Principal,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let sequence = id.parse().map(Sequence).map_err(|_| Problem::not_found())?;
+    let sequence = sequence(&id)?;
     let found = api.ledger.find(sequence, who.scope()).await?;
     let found = found.ok_or_else(Problem::not_found)?;
     let snapshot = api.catalog.snapshot();
     Ok(Json(DetailView::of(&found, &snapshot)).into_response())
+}
+
+/// What is no number is no delivery's id.
+fn sequence(text: &str) -> Result<Sequence, Problem> {
+    text.parse().map(Sequence).map_err(|_| Problem::not_found())
 }

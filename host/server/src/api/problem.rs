@@ -9,7 +9,7 @@ use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 use whisperer_domain::access::Right;
-use whisperer_domain::port::{CatalogError, StoreDown};
+use whisperer_domain::port::{CatalogError, DirectError, StoreDown};
 
 use super::field_errors::FieldErrors;
 
@@ -156,6 +156,41 @@ impl From<CatalogError> for Problem {
                 "It is being changed by others at this moment: read it again and repeat.",
             ),
             CatalogError::Down(down) => down.into(),
+        }
+    }
+}
+
+impl From<DirectError> for Problem {
+    fn from(error: DirectError) -> Self {
+        let refused = |detail| Self::new(StatusCode::NOT_ACCEPTABLE, detail);
+        match error {
+            DirectError::NotFound => Self::not_found(),
+            // W's own words, byte for byte.
+            DirectError::Delivered => {
+                refused("It is delivered already: say \"force\": true to send it once more.")
+                    .member("code", "event_100_3")
+                    .member("en", "Event already delivered")
+            }
+            DirectError::Pending => {
+                refused("It is pending: say \"force\": true to try it now, out of its turn.")
+                    .member("code", "event_100_6")
+                    .member("en", "Event is still in retry process")
+            }
+            DirectError::HookGone => Self::new(
+                StatusCode::CONFLICT,
+                "Its hook was deleted: nothing can be sent for it any more.",
+            ),
+            DirectError::HookHeld => Self::new(
+                StatusCode::CONFLICT,
+                "Its hook is paused, inactive or disabled, so nothing is sent for it: resume the \
+                 hook, or set \"is_active\": true, first.",
+            ),
+            DirectError::Stale => CatalogError::Stale.into(),
+            DirectError::TooMany => Self::unavailable(
+                10,
+                "Too many retries and cancellations by filter are at work: come again.",
+            ),
+            DirectError::Down(down) => down.into(),
         }
     }
 }

@@ -103,12 +103,20 @@ impl Query {
 
     /// The same query from `below` on, as RFC 8288 writes it.
     pub(super) fn next_link(&self, below: u64) -> Option<HeaderValue> {
-        let mut next = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in self.pairs.iter().filter(|(name, _)| name != "cursor") {
-            next.append_pair(name, value);
-        }
-        next.append_pair("cursor", &hex::encode(below.to_be_bytes()));
-        let link = format!("<{}?{}>; rel=\"next\"", self.path, next.finish());
-        HeaderValue::from_str(&link).ok()
+        let kept = self.pairs.iter().filter(|(name, _)| name != "cursor");
+        let kept = kept.map(|(name, value)| (name.as_str(), value.as_str()));
+        HeaderValue::from_str(&next_link(&self.path, kept, below)).ok()
     }
+}
+
+/// A list with these filters, from `below` on.
+pub(super) fn next_link<'a>(
+    path: &str,
+    filters: impl Iterator<Item = (&'a str, &'a str)>,
+    below: u64,
+) -> String {
+    let mut next = form_urlencoded::Serializer::new(String::new());
+    next.extend_pairs(filters);
+    next.append_pair("cursor", &hex::encode(below.to_be_bytes()));
+    format!("<{path}?{}>; rel=\"next\"", next.finish())
 }

@@ -47,7 +47,7 @@ async fn no_path_and_no_method_are_problems_too() {
         // No UTF-8: axum refuses it before any handler.
         ("GET", "/hooks/%ff/", 400, ""),
         ("DELETE", "/hooks/", 405, "GET,HEAD,POST"),
-        ("GET", "/events/", 405, "POST"),
+        ("PUT", "/events/", 405, "GET,HEAD,POST"),
     ] {
         let answer = app.root(method, path, &Value::Null).await;
         assert_eq!(answer.status, status, "{method} {path}");

@@ -8,6 +8,7 @@
 mod access;
 mod app;
 mod auth;
+mod directed;
 mod document;
 mod edge_cases;
 mod event_types;
@@ -22,4 +23,6 @@ mod openapi;
 mod plugins;
 mod retry;
 mod secrets;
+mod selections;
 mod shelf;
+mod stored_events;

@@ -20,6 +20,15 @@ pub(super) const NAMES: [&str; 13] = [
     "object_id",
     "event_id",
     "state",
+    CREATED[0],
+    CREATED[1],
+    CREATED[2],
+    CREATED[3],
+    CREATED[4],
+];
+
+/// As [`created`] reads them.
+pub(in crate::api) const CREATED: [&str; 5] = [
     "created_date",
     "created_date__gt",
     "created_date__gte",
@@ -60,7 +69,7 @@ pub(super) struct Filters {
     cursor: Option<String>,
 }
 
-const NOT_A_TIME: &str = "Enter a valid date/time: 2026-01-31T12:00:00Z.";
+pub(in crate::api) const NOT_A_TIME: &str = "Enter a valid date/time: 2026-01-31T12:00:00Z.";
 
 /// What is wrong is noted in `query`, for its `check`.
 pub(super) fn read(query: &mut Query, scope: Scope, snapshot: &CatalogSnapshot) -> DeliveryQuery {
@@ -97,7 +106,7 @@ pub(super) fn read(query: &mut Query, scope: Scope, snapshot: &CatalogSnapshot) 
 }
 
 /// In any casing where it is a registered type.
-fn event_type(text: &str, snapshot: &CatalogSnapshot) -> Option<EventPattern> {
+pub(in crate::api) fn event_type(text: &str, snapshot: &CatalogSnapshot) -> Option<EventPattern> {
     let registered = snapshot
         .event_types
         .keys()
@@ -106,9 +115,14 @@ fn event_type(text: &str, snapshot: &CatalogSnapshot) -> Option<EventPattern> {
     EventPattern::parse(registered.unwrap_or(text)).ok()
 }
 
-/// Both ends inclusive, in milliseconds.
-fn created(query: &mut Query) -> (Option<Timestamp>, Option<Timestamp>) {
-    let mut time = |name: &str| query.read(name, NOT_A_TIME, moment::read_leniently);
+pub(in crate::api) fn created(query: &mut Query) -> (Option<Timestamp>, Option<Timestamp>) {
+    bounds(&mut |name| query.read(name, NOT_A_TIME, moment::read_leniently))
+}
+
+/// What the five ways of saying it come to: both ends inclusive, in milliseconds.
+pub(in crate::api) fn bounds(
+    time: &mut dyn FnMut(&str) -> Option<Timestamp>,
+) -> (Option<Timestamp>, Option<Timestamp>) {
     let exact = time("created_date");
     let after = time("created_date__gt").map(|at| Timestamp(at.0.saturating_add(1)));
     let from = time("created_date__gte");

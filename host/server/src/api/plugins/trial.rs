@@ -38,10 +38,11 @@ const ORIGIN: &str = "https://example.com";
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked<'a> {
-    /// As `POST /events/` takes it; or the event of a delivery.
+    /// As `POST /events/` takes it; or the event of a delivery; or a stored event by its id.
     #[serde(borrow)]
     event: Option<&'a RawValue>,
     delivery_id: Option<u64>,
+    event_id: Option<String>,
     /// Of the one plugin; or a whole chain; or that of a hook.
     config: Option<Value>,
     chain: Option<Value>,
@@ -142,8 +143,8 @@ async fn event(
     bytes: &Bytes,
     asked: &Asked<'_>,
 ) -> Result<Event, Problem> {
-    match (asked.event, asked.delivery_id) {
-        (Some(raw), None) => {
+    match (asked.event, asked.delivery_id, &asked.event_id) {
+        (Some(raw), None, None) => {
             let input = Input::read(&bytes.slice_ref(raw.get().as_bytes()), snapshot)
                 .map_err(|problem| problem.within("event"))?;
             let now = api.clock.now();
@@ -159,14 +160,31 @@ async fn event(
                 payload: input.payload,
             })
         }
-        (None, Some(id)) => match api.ledger.find(Sequence(id), who.scope()).await? {
+        (None, Some(id), None) => match api.ledger.find(Sequence(id), who.scope()).await? {
             Some(found) => Ok(Event::clone(&found.view.event)),
             None => Err(invalid("delivery_id", "There is no such delivery.")),
         },
-        (None, None) | (Some(_), Some(_)) => Err(invalid(
+        (None, None, Some(id)) => stored(api, who, id).await,
+        (None | Some(_), None | Some(_), None | Some(_)) => Err(invalid(
             "event",
-            "Give an event, as for POST /events/, or a delivery_id whose event is taken.",
+            "Give one of event, as for POST /events/, delivery_id, whose event is taken, and \
+             event_id.",
         )),
+    }
+}
+
+/// Events belong to the installation: who is no admin sees those of their own deliveries alone.
+async fn stored(api: &Api, who: &Principal, id: &str) -> Result<Event, Problem> {
+    if !who.admin {
+        return Err(invalid(
+            "event_id",
+            "Reading events takes an admin token: name one of your deliveries by delivery_id.",
+        ));
+    }
+    let id = EventId::parse(id).map_err(|words| invalid("event_id", &words))?;
+    match api.ledger.find_event(id).await? {
+        Some(found) => Ok(Event::clone(&found.event)),
+        None => Err(invalid("event_id", "There is no such event.")),
     }
 }
 

@@ -1,0 +1,190 @@
+//! `/deliveries/retry/` and `/deliveries/cancel/`: many deliveries at once, by filter. Written down
+//! as a directive; the store works through it in steps, the lanes send at their pace.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use whisperer_domain::catalog::CatalogSnapshot;
+use whisperer_domain::delivery::StateKind;
+use whisperer_domain::id::HookId;
+use whisperer_domain::port::{Directed, Directive, Selection};
+use whisperer_domain::time::Timestamp;
+
+use super::Api;
+use super::auth::Principal;
+use super::body;
+use super::field_errors::{Checked, FieldErrors};
+use super::hook_events::filter;
+use super::moment;
+use super::problem::Problem;
+use super::value;
+use crate::nearest::did_you_mean;
+
+const BODY_BYTES_MAX: usize = 16 << 10;
+const EVENT_TYPE_CHARS_MAX: usize = 256;
+const MEMBERS: [&str; 9] = [
+    "hook",
+    "event_type",
+    "state",
+    "created_date",
+    "created_date__gt",
+    "created_date__gte",
+    "created_date__lt",
+    "created_date__lte",
+    "dry_run",
+];
+
+struct Asked {
+    selection: Selection,
+    state: Option<StateKind>,
+    dry_run: bool,
+}
+
+pub(super) async fn retry(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    request: Request,
+) -> Result<Response, Problem> {
+    let asked = asked(&api, &who, request).await?;
+    let directive = Directive::Requeue {
+        selection: asked.selection,
+        state: asked.state.unwrap_or(StateKind::Dead),
+    };
+    direct(&api, &who, directive, asked.dry_run).await
+}
+
+pub(super) async fn cancel(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    request: Request,
+) -> Result<Response, Problem> {
+    let asked = asked(&api, &who, request).await?;
+    match asked.state {
+        None | Some(StateKind::Pending) => {}
+        Some(
+            StateKind::Delivered | StateKind::Discarded | StateKind::Dead | StateKind::Cancelled,
+        ) => {
+            return Err(Problem::invalid(FieldErrors::of(
+                "state",
+                "Only what is pending can be cancelled: say pending, or nothing.",
+            )));
+        }
+    }
+    direct(
+        &api,
+        &who,
+        Directive::Cancel(asked.selection),
+        asked.dry_run,
+    )
+    .await
+}
+
+async fn direct(
+    api: &Api,
+    who: &Principal,
+    directive: Directive,
+    dry_run: bool,
+) -> Result<Response, Problem> {
+    let told = format!("{directive:?}");
+    match api.ledger.direct(directive, who.scope(), dry_run).await? {
+        Directed::Selected {
+            deliveries,
+            at_least,
+        } => {
+            let status = if dry_run {
+                StatusCode::OK
+            } else {
+                tracing::info!(owner = %who.owner, directive = told, deliveries, "directed by filter");
+                StatusCode::ACCEPTED
+            };
+            let body = json!({
+                "deliveries": deliveries,
+                "deliveries_at_least": at_least,
+                "dry_run": dry_run,
+            });
+            Ok((status, Json(body)).into_response())
+        }
+        Directed::Due { .. } | Directed::Made { .. } => Err(Problem::internal(
+            &"a selection was answered as something else",
+        )),
+    }
+}
+
+async fn asked(api: &Api, who: &Principal, request: Request) -> Result<Asked, Problem> {
+    let received = body::receive(api, request, BODY_BYTES_MAX).await?;
+    let input = body::object(&received.bytes)?;
+    read(&input, who, &api.catalog.snapshot()).map_err(Problem::invalid)
+}
+
+fn read(
+    input: &Map<String, Value>,
+    who: &Principal,
+    snapshot: &CatalogSnapshot,
+) -> Result<Asked, FieldErrors> {
+    let mut errors = FieldErrors::default();
+    for name in input
+        .keys()
+        .filter(|name| !MEMBERS.contains(&name.as_str()))
+    {
+        let near = did_you_mean(name, MEMBERS.into_iter());
+        errors.add(name, format!("Unknown field.{near}"));
+    }
+    let given = |name: &str| input.get(name).filter(|value| !value.is_null());
+    if MEMBERS
+        .iter()
+        .all(|name| *name == "dry_run" || given(name).is_none())
+    {
+        // An empty body must not be the way to send everything once more.
+        errors.add(
+            "non_field_errors",
+            "Say which deliveries: give at least one of hook, event_type, state and created_date.",
+        );
+    }
+    let hook = given("hook").map(|value| hook(value, who, snapshot));
+    let hook = errors.note("hook", hook.transpose()).flatten();
+    let event_type = given("event_type").map(|value| {
+        let text = value::text(value, EVENT_TYPE_CHARS_MAX)?;
+        filter::event_type(text, snapshot).ok_or("Enter an event type or a pattern.".into())
+    });
+    let event_type = errors.note("event_type", event_type.transpose()).flatten();
+    let words = StateKind::ALL.map(|kind| (kind.word(), kind));
+    let state = given("state").map(|value| value::choice(value, &words).map_err(Into::into));
+    let state = errors.note("state", state.transpose()).flatten();
+    let mut time = |name: &str| {
+        let read = given(name).map(moment_of);
+        errors.note(name, read.transpose()).flatten()
+    };
+    let (created_from, created_to) = filter::bounds(&mut time);
+    let dry_run = given("dry_run").map(value::boolean).transpose();
+    let dry_run = errors
+        .note("dry_run", dry_run.map_err(Into::into))
+        .flatten();
+    errors.or(Asked {
+        selection: Selection {
+            hook,
+            event_type,
+            created_from,
+            created_to,
+        },
+        state,
+        dry_run: dry_run.unwrap_or(false),
+    })
+}
+
+/// One that exists: what is selected of a deleted hook could never be sent.
+fn hook(value: &Value, who: &Principal, snapshot: &CatalogSnapshot) -> Checked<HookId> {
+    let id = HookId(value::integer(value, 0, u64::MAX)?);
+    match snapshot.hooks.get(&id).filter(|hook| who.sees(hook)) {
+        Some(_) => Ok(id),
+        None => Err("There is no such hook.".into()),
+    }
+}
+
+fn moment_of(value: &Value) -> Checked<Timestamp> {
+    let read = value.as_str().and_then(moment::read_leniently);
+    read.ok_or_else(|| filter::NOT_A_TIME.into())
+}

@@ -1,0 +1,123 @@
+//! `GET /events/` and `/events/{id}/`: what was accepted, and what became of it. Events belong to
+//! the installation, so reading them takes an admin.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::header::LINK;
+use http::{HeaderValue, Uri};
+use whisperer_domain::id::{EventId, EventKey};
+use whisperer_domain::port::{DeliveryQuery, EventQuery, Scope};
+
+use super::view::{EventDetail, EventView};
+use crate::api::Api;
+use crate::api::auth::Principal;
+use crate::api::hook_events::{HookEventView, filter};
+use crate::api::list::List;
+use crate::api::problem::Problem;
+use crate::api::query::{self, Query};
+
+/// Rows asked of the store at once: each brings its payload of up to 1 MiB.
+const ROWS_A_STEP: usize = 100;
+/// Rows that one request has looked at, over all its steps.
+const EXAMINED_MAX: usize = 20_000;
+/// Deliveries shown within their event. Each shows the payload once more.
+const DELIVERIES_SHOWN: usize = 20;
+
+pub(in crate::api) async fn list(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    who.must_be_admin()?;
+    let snapshot = api.catalog.snapshot();
+    let mut names = vec!["type", "object_id"];
+    names.extend(filter::CREATED);
+    let mut query = Query::of(&uri, &names);
+    let (created_from, created_to) = filter::created(&mut query);
+    let mut wanted = EventQuery {
+        event_type: query.read("type", "Enter an event type or a pattern.", |text| {
+            filter::event_type(text, &snapshot)
+        }),
+        object_id: query.text("object_id").map(str::to_owned),
+        created_from,
+        created_to,
+        before: query.cursor().map(EventKey),
+        limit: 0,
+    };
+    let limit = query.limit();
+    query.check()?;
+
+    let mut list = List::new();
+    let (mut shown, mut examined) = (0, 0);
+    loop {
+        wanted.limit = ROWS_A_STEP.min(limit - shown);
+        let page = api.ledger.events(wanted.clone()).await?;
+        for event in &page.items {
+            list.push(&EventView::of(event))?;
+        }
+        shown += page.items.len();
+        examined += page.examined;
+        wanted.before = page.next;
+        // A step that came back short examined all that one request may cost.
+        let cut_short = page.items.len() < wanted.limit || examined >= EXAMINED_MAX;
+        if wanted.before.is_none() || cut_short || shown >= limit || list.is_full() {
+            break;
+        }
+    }
+    let next = wanted.before;
+    Ok(list.answer(next.and_then(|next| query.next_link(next.0))))
+}
+
+pub(in crate::api) async fn one(
+    State(api): State<Arc<Api>>,
+    who: Principal,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    who.must_be_admin()?;
+    let id = EventId::parse(&id).map_err(|_| Problem::not_found())?;
+    let found = api.ledger.find_event(id.clone()).await?;
+    let found = found.ok_or_else(Problem::not_found)?;
+    let page = api
+        .ledger
+        .page(DeliveryQuery {
+            event: Some(id.clone()),
+            limit: DELIVERIES_SHOWN,
+            ..everything()
+        })
+        .await?;
+    let snapshot = api.catalog.snapshot();
+    let deliveries = page.items.iter();
+    let deliveries = deliveries.map(|item| HookEventView::of(item, &snapshot));
+    let detail = EventDetail::of(&found, deliveries.collect());
+    let mut response = Json(detail).into_response();
+    if let Some(next) = page.next {
+        let filters = [("event_id", id.as_str())].into_iter();
+        let link = query::next_link("/whisperer/hook_events/", filters, next.0);
+        if let Ok(link) = HeaderValue::from_str(&link) {
+            response.headers_mut().insert(LINK, link);
+        }
+    }
+    Ok(response)
+}
+
+/// Every delivery there is.
+pub(in crate::api) fn everything() -> DeliveryQuery {
+    DeliveryQuery {
+        scope: Scope::All,
+        hook: None,
+        event: None,
+        uuid: None,
+        event_type: None,
+        object_id: None,
+        delivered: None,
+        state: None,
+        status: None,
+        created_from: None,
+        created_to: None,
+        before: None,
+        limit: 0,
+    }
+}
