@@ -1,13 +1,9 @@
 //! What the host knows of a plugin without running it, and the ways in which one can fail.
 
-mod config_schema;
-
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-
-pub use config_schema::{ConfigSchema, Misfit, SCHEMA_BYTES_MAX, secret_places};
 
 use crate::event_type::EventPattern;
 use crate::id::Digest;

@@ -7,14 +7,14 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use whisperer_domain::plugin::{ConfigSchema, Misfit};
+use whisperer_domain::json_schema::{JsonSchema, Misfit};
 
 /// What is kept of answers. Beyond it all are forgotten and found out again.
 const KEPT_BYTES_MAX: usize = 4 << 20;
 const ENTRY_BYTES: usize = 64;
 
 pub(crate) struct Fit {
-    schema: Option<ConfigSchema>,
+    schema: Option<JsonSchema>,
     known: RwLock<Known>,
 }
 
@@ -25,14 +25,14 @@ struct Known {
 }
 
 impl Fit {
-    pub(crate) fn to(schema: Option<ConfigSchema>) -> Self {
+    pub(crate) fn to(schema: Option<JsonSchema>) -> Self {
         Self {
             schema,
             known: RwLock::default(),
         }
     }
 
-    pub(crate) fn schema(&self) -> Option<&ConfigSchema> {
+    pub(crate) fn schema(&self) -> Option<&JsonSchema> {
         self.schema.as_ref()
     }
 
@@ -74,7 +74,7 @@ impl Known {
     }
 }
 
-fn check(schema: &ConfigSchema, config: &str) -> Result<(), Vec<Misfit>> {
+fn check(schema: &JsonSchema, config: &str) -> Result<(), Vec<Misfit>> {
     match serde_json::from_str(config) {
         Ok(config) => schema.check(&config),
         Err(why) => Err(vec![Misfit {

@@ -9,7 +9,8 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 use whisperer_domain::event_type::EventPattern;
 use whisperer_domain::id::Digest;
-use whisperer_domain::plugin::{ConfigSchema, Misfit, PluginFailure};
+use whisperer_domain::json_schema::{JsonSchema, Misfit};
+use whisperer_domain::plugin::PluginFailure;
 
 use crate::bindings::PluginPre;
 use crate::bindings::describer::DescriberPre;
@@ -217,8 +218,8 @@ fn link(
     })
 }
 
-fn schema(about: &About) -> Result<Option<ConfigSchema>, String> {
-    let parsed = about.config_schema.as_deref().map(ConfigSchema::parse);
+fn schema(about: &About) -> Result<Option<JsonSchema>, String> {
+    let parsed = about.config_schema.as_deref().map(JsonSchema::parse);
     parsed
         .transpose()
         .map_err(|why| format!("the schema it gives for its configuration: {why}"))

@@ -4,7 +4,8 @@ use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::event_type::EventPattern;
 use whisperer_domain::hook::PluginChoice;
 use whisperer_domain::id::{Digest, HookId};
-use whisperer_domain::plugin::{Misfit, PluginName};
+use whisperer_domain::json_schema::Misfit;
+use whisperer_domain::plugin::PluginName;
 
 use crate::limits::Limits;
 use crate::quarantine::Stopped;

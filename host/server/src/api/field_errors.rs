@@ -31,6 +31,36 @@ impl FieldErrors {
         }
     }
 
+    /// A message for what lies this deep: names and positions, from the input down.
+    pub(super) fn add_at(&mut self, steps: &[impl AsRef<str>], message: String) {
+        const WHOLE: &str = "non_field_errors";
+        let Some((last, above)) = steps.split_last() else {
+            return self.add(WHOLE, message);
+        };
+        let mut place = &mut self.0;
+        for step in above {
+            let slot = place
+                .entry(step.as_ref())
+                .or_insert_with(|| Value::Object(Map::new()));
+            if !slot.is_object() {
+                // What was said of the whole stands beside what is said of its parts.
+                *slot = Value::Object(Map::from_iter([(WHOLE.to_owned(), slot.take())]));
+            }
+            match slot {
+                Value::Object(inner) => place = inner,
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Array(_) => return,
+            }
+        }
+        if let Some(Value::Object(inner)) = place.get_mut(last.as_ref()) {
+            return push(inner, WHOLE, message);
+        }
+        push(place, last.as_ref(), message);
+    }
+
     /// What was read, or none with its fault noted.
     pub(super) fn note<T>(&mut self, field: &str, checked: Checked<T>) -> Option<T> {
         match checked {
@@ -56,6 +86,15 @@ impl FieldErrors {
             Ok(value)
         } else {
             Err(self)
+        }
+    }
+}
+
+fn push(place: &mut Map<String, Value>, name: &str, message: String) {
+    match place.get_mut(name) {
+        Some(Value::Array(messages)) => messages.push(message.into()),
+        Some(_) | None => {
+            place.insert(name.to_owned(), vec![message].into());
         }
     }
 }
@@ -86,3 +125,34 @@ impl From<FieldErrors> for Fault {
 }
 
 pub(super) type Checked<T> = Result<T, Fault>;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::FieldErrors;
+
+    #[test]
+    fn messages_nest_as_their_places_do() {
+        let mut errors = FieldErrors::default();
+        for (steps, message) in [
+            (&["a", "x", "b"][..], "1"),
+            (&["a", "x", "c"], "2"),
+            (&["a", "x", "c"], "3"),
+            (&["a", "x"], "4"),
+            (&["d"], "5"),
+            (&["d", "0"], "6"),
+            (&[], "7"),
+        ] {
+            errors.add_at(steps, message.to_owned());
+        }
+        assert_eq!(
+            Value::Object(errors.into_map()),
+            json!({
+                "a": {"x": {"b": ["1"], "c": ["2", "3"], "non_field_errors": ["4"]}},
+                "d": {"non_field_errors": ["5"], "0": ["6"]},
+                "non_field_errors": ["7"],
+            })
+        );
+    }
+}

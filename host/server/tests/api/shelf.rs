@@ -6,7 +6,8 @@ use whisperer_domain::attempt::PluginRun;
 use whisperer_domain::event_type::EventPattern;
 use whisperer_domain::hook::PluginChoice;
 use whisperer_domain::id::{Digest, HookId};
-use whisperer_domain::plugin::{Misfit, PluginName};
+use whisperer_domain::json_schema::Misfit;
+use whisperer_domain::plugin::PluginName;
 use whisperer_domain::port::{BoxFuture, Chained, Made, TransformJob, Transformed};
 use whisperer_sandbox::{
     About, Part, PluginStatus, PutError, Stopped, Stray, Totals, Trial, UnfitHook, Usage,

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::hook::{ChainLink, PluginChoice};
-use whisperer_domain::plugin::{ConfigSchema, Membership, Misfit, PluginName};
+use whisperer_domain::json_schema::{JsonSchema, Misfit};
+use whisperer_domain::plugin::{Membership, PluginName};
 use whisperer_domain::secret::{MASK, Secret};
 
 use crate::api::field_errors::{Checked, Fault, FieldErrors};
@@ -143,30 +144,17 @@ pub(in crate::api) fn configured(
 }
 
 /// None as well if a stored one does not parse, which only an older server can have left.
-fn schema(member: &Membership) -> Option<ConfigSchema> {
-    ConfigSchema::parse(member.config_schema.as_deref()?).ok()
+fn schema(member: &Membership) -> Option<JsonSchema> {
+    JsonSchema::parse(member.config_schema.as_deref()?).ok()
 }
 
-/// Nested as the configuration is nested.
-fn told(misfits: &[Misfit]) -> Fault {
+/// Nested as the document is nested.
+pub(in crate::api) fn told(misfits: &[Misfit]) -> Fault {
     let mut errors = FieldErrors::default();
     for misfit in misfits {
-        let steps: Vec<&str> = misfit.path.iter().map(String::as_str).collect();
-        let fault = Fault::from(sentence(&misfit.message));
-        match steps.split_first() {
-            None => errors.put("non_field_errors", fault),
-            Some((first, rest)) => errors.put(first, nested(rest, fault)),
-        }
+        errors.add_at(&misfit.path, sentence(&misfit.message));
     }
     errors.into()
-}
-
-fn nested(steps: &[&str], fault: Fault) -> Fault {
-    steps.iter().rev().fold(fault, |inner, step| {
-        let mut errors = FieldErrors::default();
-        errors.put(step, inner);
-        errors.into()
-    })
 }
 
 fn sentence(message: &str) -> String {

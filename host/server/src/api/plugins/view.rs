@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::id::HookId;
-use whisperer_domain::plugin::Misfit;
+use whisperer_domain::json_schema::Misfit;
 use whisperer_sandbox::{Limits, PluginStatus, Spread, Stray, UnfitHook};
 
 use crate::api::auth::Principal;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use whisperer_domain::plugin::ConfigSchema;
+use whisperer_domain::json_schema::JsonSchema;
 use whisperer_sandbox::PluginStatus;
 
 use super::workbench::{Counting, Workbench};
@@ -81,7 +81,7 @@ fn advice(status: &PluginStatus) -> Vec<String> {
 
 fn example_advice(schema: &str, status: &PluginStatus) -> Option<String> {
     let example = status.about.config_example.as_deref()?;
-    let schema = ConfigSchema::parse(schema).ok()?;
+    let schema = JsonSchema::parse(schema).ok()?;
     let Ok(value) = serde_json::from_str(example) else {
         return Some("its example of a configuration is not JSON".to_owned());
     };

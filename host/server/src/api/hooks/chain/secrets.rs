@@ -10,10 +10,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::hook::{ChainLink, PluginChoice};
-use whisperer_domain::plugin::{ConfigSchema, Membership, secret_places};
+use whisperer_domain::json_schema::{JsonSchema, secret_places};
+use whisperer_domain::plugin::Membership;
 use whisperer_domain::secret::MASK;
 
-use super::nested;
 use crate::api::field_errors::{Checked, FieldErrors};
 
 /// Of a link's places that are secret; they are kept with the hook, beside its configuration.
@@ -70,7 +70,7 @@ pub(super) fn holds_mask(config: &Value) -> bool {
 /// now on: those that the schema marks, and those that were secret and still come as the mask.
 pub(super) fn unmask(
     config: &mut Value,
-    schema: Option<&ConfigSchema>,
+    schema: Option<&JsonSchema>,
     old: Old<&ChainLink>,
 ) -> Checked<Vec<String>> {
     let mut hidden = schema.map_or_else(Vec::new, |schema| schema.secret_places(config));
@@ -101,7 +101,7 @@ pub(super) fn unmask(
             }
             Err(words) => {
                 let steps: Vec<&str> = place.split('/').skip(1).collect();
-                errors.put(steps[0], nested(&steps[1..], words.into()));
+                errors.add_at(&steps, words);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! How much work a schema can make, found out before it is ever applied.
 //!
-//! A validator walks the configuration and the schema together. The work at one place of the
-//! configuration is the number of subschemas that meet there, counted as often as they are
+//! A validator walks the document and the schema together. The work at one place of the document
+//! is the number of subschemas that meet there, counted as often as they are
 //! reached. Here the schema is walked alone, as if every name and every element were there: a
 //! state is the subschemas that meet at a place, with their counts, and each name leads to the
 //! next state. A plain recursion comes back to states it has seen; one that doubles with each
@@ -12,9 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 const DEPTH_MAX: usize = 32;
-/// Subschemas that may meet at one place.
-const MEET_MAX: u64 = 2_000;
-/// States that are looked at: more is no configuration for people.
+/// States that are looked at: more is no schema for people.
 const STATES_MAX: usize = 2_000;
 
 /// Keywords whose subschema applies where the schema itself does.
@@ -40,9 +38,9 @@ type State<'s> = BTreeMap<usize, (&'s Map<String, Value>, u64)>;
 
 /// # Errors
 /// What in it is refused.
-pub(super) fn check(schema: &Value) -> Result<(), String> {
+pub(super) fn check(schema: &Value, meet_max: u64) -> Result<(), String> {
     depth(schema, 0)?;
-    let mut waiting = vec![state(schema, [(schema, 1)])?];
+    let mut waiting = vec![state(schema, meet_max, [(schema, 1)])?];
     let mut seen: BTreeSet<Vec<(usize, u64)>> = BTreeSet::new();
     while let Some(here) = waiting.pop() {
         let name: Vec<_> = here.iter().map(|(id, (_, count))| (*id, *count)).collect();
@@ -52,7 +50,7 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
         if seen.len() > STATES_MAX {
             return Err("it describes too many different places".to_owned());
         }
-        waiting.extend(next(schema, &here)?);
+        waiting.extend(next(schema, meet_max, &here)?);
     }
     Ok(())
 }
@@ -71,12 +69,13 @@ fn depth(value: &Value, above: usize) -> Result<(), String> {
 /// All that meets where these schemas apply.
 fn state<'s>(
     root: &'s Value,
+    meet_max: u64,
     schemas: impl IntoIterator<Item = (&'s Value, u64)>,
 ) -> Result<State<'s>, String> {
     let mut state = State::new();
-    let mut met = 0;
+    let mut room = meet_max;
     for (schema, count) in schemas {
-        gather(root, schema, count, &mut Vec::new(), &mut state, &mut met)?;
+        gather(root, schema, count, &mut Vec::new(), &mut state, &mut room)?;
     }
     Ok(state)
 }
@@ -87,7 +86,7 @@ fn gather<'s>(
     count: u64,
     within: &mut Vec<usize>,
     state: &mut State<'s>,
-    met: &mut u64,
+    room: &mut u64,
 ) -> Result<(), String> {
     // `true` and `false` cost nothing.
     let Value::Object(members) = schema else {
@@ -97,14 +96,13 @@ fn gather<'s>(
     if within.contains(&id) {
         return Err("it refers to itself without going deeper".to_owned());
     }
-    *met = met.saturating_add(count);
-    if *met > MEET_MAX {
-        return Err("it looks at the same place over and over".to_owned());
-    }
+    *room = room
+        .checked_sub(count)
+        .ok_or("it looks at the same place over and over")?;
     state.entry(id).or_insert((members, 0)).1 += count;
     within.push(id);
     for inner in here(root, members)? {
-        gather(root, inner, count, within, state, met)?;
+        gather(root, inner, count, within, state, room)?;
     }
     within.pop();
     Ok(())
@@ -150,9 +148,9 @@ fn referred<'s>(root: &'s Value, reference: &Value) -> Result<&'s Value, String>
     })
 }
 
-/// Where a configuration can lead from here: each name that a schema knows, any other name, and
+/// Where a document can lead from here: each name that a schema knows, any other name, and
 /// elements.
-fn next<'s>(root: &'s Value, here: &State<'s>) -> Result<Vec<State<'s>>, String> {
+fn next<'s>(root: &'s Value, meet_max: u64, here: &State<'s>) -> Result<Vec<State<'s>>, String> {
     let mut named: BTreeMap<&str, Vec<(&Value, u64)>> = BTreeMap::new();
     let mut any_member = Vec::new();
     let mut any_element = Vec::new();
@@ -174,9 +172,13 @@ fn next<'s>(root: &'s Value, here: &State<'s>) -> Result<Vec<State<'s>>, String>
     }
     let mut states = Vec::with_capacity(named.len() + 2);
     for schemas in named.into_values() {
-        states.push(state(root, schemas.into_iter().chain(any_member.clone()))?);
+        states.push(state(
+            root,
+            meet_max,
+            schemas.into_iter().chain(any_member.clone()),
+        )?);
     }
-    states.push(state(root, any_member)?);
-    states.push(state(root, any_element)?);
+    states.push(state(root, meet_max, any_member)?);
+    states.push(state(root, meet_max, any_element)?);
     Ok(states)
 }

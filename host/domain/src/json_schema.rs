@@ -1,12 +1,12 @@
-//! The JSON Schema by which a plugin says what configuration it takes.
+//! JSON Schema: how a plugin says what configuration it takes, and an event type what payloads.
 //!
 //! A schema comes from whoever built the plugin and is a stranger's input: its size and depth are
 //! bounded, it refers to nothing outside of itself, its patterns run in linear time, and [`cost`]
-//! refuses what would look at one place of a configuration over and over. What is left takes a
-//! bounded time for a configuration of bounded size, so a check may stand on a delivery's way.
+//! refuses what would look at one place of a document over and over. What is left takes a bounded
+//! time for a document of bounded size, so a check may stand on a delivery's way.
 //!
 //! Members that the schema marks `writeOnly` are secrets: no misfit ever shows a value, and
-//! [`ConfigSchema::secret_places`] tells what to mask.
+//! [`JsonSchema::secret_places`] tells what to mask.
 
 mod cost;
 mod places;
@@ -21,34 +21,44 @@ use serde_json::Value;
 pub const SCHEMA_BYTES_MAX: usize = 64 << 10;
 /// One round shows enough to go on with.
 const MISFITS_MAX: usize = 20;
+/// Subschemas that may meet at one place of a configuration.
+const MEET_MAX: u64 = 2_000;
 /// What one pattern may take when it is compiled.
 const PATTERN_BYTES_MAX: usize = 256 << 10;
 
-pub struct ConfigSchema {
+pub struct JsonSchema {
     text: Arc<str>,
     schema: Value,
     validator: Validator,
 }
 
-/// One thing in a configuration that the schema does not allow.
+/// One thing in a document that the schema does not allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
-    /// Names and positions from the configuration down; empty: the whole of it.
+    /// Names and positions from the document down; empty: the whole of it.
     pub path: Vec<String>,
     /// Says the rule, never the value.
     pub message: String,
 }
 
-impl ConfigSchema {
+impl JsonSchema {
     /// # Errors
     /// Why it is no schema that this host applies.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::parse_within(text, MEET_MAX)
+    }
+
+    /// As [`Self::parse`], for documents so large that fewer subschemas may meet at one place.
+    ///
+    /// # Errors
+    /// Why it is no schema that this host applies.
+    pub fn parse_within(text: &str, meet_max: u64) -> Result<Self, String> {
         if text.len() > SCHEMA_BYTES_MAX {
             return Err(format!("it is longer than {SCHEMA_BYTES_MAX} bytes"));
         }
         let schema: Value =
             serde_json::from_str(text).map_err(|why| format!("it is not JSON: {why}"))?;
-        cost::check(&schema)?;
+        cost::check(&schema, meet_max)?;
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .with_pattern_options(
@@ -72,10 +82,10 @@ impl ConfigSchema {
 
     /// # Errors
     /// What does not fit, [`MISFITS_MAX`] of it at most.
-    pub fn check(&self, config: &Value) -> Result<(), Vec<Misfit>> {
+    pub fn check(&self, document: &Value) -> Result<(), Vec<Misfit>> {
         let misfits: Vec<Misfit> = self
             .validator
-            .iter_errors(config)
+            .iter_errors(document)
             .take(MISFITS_MAX)
             .map(|error| Misfit {
                 path: steps(error.instance_path().as_str()),
@@ -96,7 +106,7 @@ impl ConfigSchema {
     }
 }
 
-/// As [`ConfigSchema::secret_places`], for a schema that was parsed before; none if it is no JSON.
+/// As [`JsonSchema::secret_places`], for a schema that was parsed before; none if it is no JSON.
 #[must_use]
 pub fn secret_places(schema: &str, config: &Value) -> Vec<String> {
     serde_json::from_str(schema)
@@ -113,19 +123,19 @@ fn steps(pointer: &str) -> Vec<String> {
         .collect()
 }
 
-impl fmt::Debug for ConfigSchema {
+impl fmt::Debug for JsonSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl PartialEq for ConfigSchema {
+impl PartialEq for JsonSchema {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
     }
 }
 
-impl Eq for ConfigSchema {}
+impl Eq for JsonSchema {}
 
 impl fmt::Display for Misfit {
     /// `paths.0: value is not of type "string"`
@@ -141,10 +151,10 @@ impl fmt::Display for Misfit {
 mod tests {
     use serde_json::json;
 
-    use super::ConfigSchema;
+    use super::JsonSchema;
 
-    fn schema(value: &serde_json::Value) -> ConfigSchema {
-        ConfigSchema::parse(&value.to_string()).unwrap()
+    fn schema(value: &serde_json::Value) -> JsonSchema {
+        JsonSchema::parse(&value.to_string()).unwrap()
     }
 
     #[test]
@@ -196,7 +206,7 @@ mod tests {
             (&" ".repeat(70_000), "longer"),
         ];
         for (text, word) in cases {
-            let why = ConfigSchema::parse(text).unwrap_err();
+            let why = JsonSchema::parse(text).unwrap_err();
             assert!(why.contains(word), "{text}: {why}");
         }
     }
@@ -208,7 +218,7 @@ mod tests {
             {"properties": {"a": {"$ref": "#"}}},
             {"properties": {"a": {"$ref": "#"}}},
         ]});
-        let why = ConfigSchema::parse(&twice.to_string()).unwrap_err();
+        let why = JsonSchema::parse(&twice.to_string()).unwrap_err();
         assert!(why.contains("over and over"), "{why}");
 
         let mut stairs = json!({"type": "string"});
@@ -226,7 +236,7 @@ mod tests {
             },
             "$ref": "#/$defs/a",
         });
-        assert!(ConfigSchema::parse(&shared.to_string()).is_err());
+        assert!(JsonSchema::parse(&shared.to_string()).is_err());
 
         let condition = schema(&json!({
             "$defs": {"condition": {"anyOf": [
