@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use crate::access::{Right, Rights};
 use crate::event_type::{EventPattern, EventType, EventTypeInfo};
+use crate::filter::Filter;
 use crate::hook::Hook;
 use crate::id::{HookId, Owner};
+use crate::json::Tree;
 use crate::plugin::{Membership, PluginName};
 use crate::time::Timestamp;
 
@@ -34,6 +36,8 @@ struct Subscriptions {
     all: Vec<HookId>,
     exact: HashMap<EventType, Vec<HookId>>,
     under: HashMap<String, Vec<HookId>>,
+    /// Of the active hooks that have one.
+    filters: HashMap<HookId, Arc<Filter>>,
 }
 
 impl CatalogSnapshot {
@@ -43,6 +47,9 @@ impl CatalogSnapshot {
         for (id, hook) in &self.hooks {
             if !hook.accepts() {
                 continue;
+            }
+            if let Some(filter) = &hook.filter {
+                subscriptions.filters.insert(*id, Arc::clone(filter));
             }
             match &hook.subscription {
                 EventPattern::All => subscriptions.all.push(*id),
@@ -65,14 +72,29 @@ impl CatalogSnapshot {
         self.subscriptions = subscriptions;
     }
 
-    /// The hooks that an event of this type goes to, in id order, paused ones included; with
-    /// `config_filter` only those whose `config` has all its members with equal values.
+    /// The hooks that an event of this type goes to, in id order, paused ones included: those whose
+    /// filter lets `payload` through, and with `config_filter` only those whose `config` has all
+    /// its members with equal values. `payload` is none where it is not JSON, which no filter
+    /// matches.
     #[must_use]
     pub fn recipients(
         &self,
         event_type: &EventType,
+        payload: Option<&[u8]>,
         config_filter: Option<&serde_json::Map<String, Value>>,
     ) -> Vec<HookId> {
+        let mut ids = self.subscribed(event_type);
+        if let Some(filter) = config_filter {
+            ids.retain(|id| {
+                self.hooks
+                    .get(id)
+                    .is_some_and(|hook| config_has(&hook.config, filter))
+            });
+        }
+        self.filtered(ids, payload)
+    }
+
+    fn subscribed(&self, event_type: &EventType) -> Vec<HookId> {
         let mut ids = self.subscriptions.all.clone();
         ids.extend(
             self.subscriptions
@@ -86,13 +108,22 @@ impl CatalogSnapshot {
             ids.extend(self.subscriptions.under.get(prefix).into_iter().flatten());
         }
         ids.sort_unstable();
-        if let Some(filter) = config_filter {
-            ids.retain(|id| {
-                self.hooks
-                    .get(id)
-                    .is_some_and(|hook| config_has(&hook.config, filter))
-            });
+        ids
+    }
+
+    /// The payload is laid out once for all filters, and only if there is one that asks.
+    fn filtered(&self, mut ids: Vec<HookId>, payload: Option<&[u8]>) -> Vec<HookId> {
+        let filters = &self.subscriptions.filters;
+        if filters.is_empty() || !ids.iter().any(|id| filters.contains_key(id)) {
+            return ids;
         }
+        let payload = payload.and_then(Tree::of);
+        ids.retain(|id| {
+            filters.get(id).is_none_or(|filter| {
+                let payload = payload.as_ref();
+                payload.is_some_and(|payload| filter.matches(payload))
+            })
+        });
         ids
     }
 }

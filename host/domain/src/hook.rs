@@ -1,9 +1,11 @@
 //! A subscription, valid by construction: what the API admitted and the store holds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::envelope::Envelope;
 use crate::event_type::EventPattern;
+use crate::filter::Filter;
 use crate::id::{HookId, Owner};
 use crate::plugin::PluginName;
 use crate::schedule::RetryConfig;
@@ -26,6 +28,8 @@ pub struct Hook {
     pub owner: Owner,
     pub target: TargetUrl,
     pub subscription: EventPattern,
+    /// What of the payload it wants; none: whatever it is.
+    pub filter: Option<Arc<Filter>>,
     pub retry: RetryConfig,
     /// As the owner set it; none: the default of the schedule, see [`Hook::max_attempts`].
     pub max_attempts: Option<u32>,

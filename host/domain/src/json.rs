@@ -8,6 +8,14 @@
 //!
 //! Invariant: what passes here, `serde_json::Value` parses too, and the other way round.
 
+mod decimal;
+mod path;
+mod tree;
+
+pub use decimal::Decimal;
+pub use path::{PATH_BYTES_MAX, PLACES_MAX, Path};
+pub use tree::{Tree, VALUES_MAX};
+
 /// The deepest nesting of arrays and objects that passes: `serde_json` refuses 128.
 pub const DEPTH_MAX: u32 = 127;
 

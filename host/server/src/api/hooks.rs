@@ -7,6 +7,7 @@
 pub(in crate::api) mod chain;
 mod config;
 mod draft;
+mod filter;
 mod headers;
 mod pause;
 mod registry;
@@ -26,7 +27,6 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{ETAG, IF_MATCH, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use serde_json::{Map, Value};
 use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed};
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::HookId;
@@ -38,8 +38,9 @@ use super::body;
 use super::list::List;
 use super::problem::Problem;
 use super::query::Query;
-use draft::Basis;
+use draft::{Basis, Written};
 
+pub(super) use filter::{__path_try_filter, try_filter};
 pub(super) use pause::{__path_pause, __path_resume, pause, resume};
 pub(super) use registry::{__path_registry, registry};
 pub(super) use sample::{__path_test, test};
@@ -162,7 +163,7 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let received = body::receive(&api, request, HOOK_BYTES_MAX).await?;
-    let input = body::object(&received.bytes)?;
+    let input = Written::of(&received.bytes)?;
     let snapshot = api.catalog.snapshot();
     let hook = draft::hook(&input, &api, &snapshot, Basis::New(&who.owner))
         .map_err(Problem::invalid_at_top)?;
@@ -273,7 +274,7 @@ async fn change(
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     let received = body::receive(api, request, HOOK_BYTES_MAX).await?;
-    let input: Map<String, Value> = body::object(&received.bytes)?;
+    let input = Written::of(&received.bytes)?;
     for _ in 0..STALE_ROUNDS_MAX {
         let snapshot = api.catalog.snapshot();
         let old = visible(&snapshot, who, id)?;

@@ -175,7 +175,7 @@ async fn all_faults_are_told_at_once() {
     let body = json!({
         "event_type": "nope", "timeout_ms": 1, "retry_countdown_config": {"choice": "x"},
         "colour": "red", "additional_headers": {"Host": "x"}, "secret_key": "********",
-        "config": {"auth": {}}, "filter": null, "ordered": true,
+        "config": {"auth": {}}, "filter": {"path": "a"}, "ordered": true,
     });
     let (_, answer) = app.root("POST", "/hooks/", &body).await.parts();
     let mut fields: Vec<&String> = answer["errors"].as_object().unwrap().keys().collect();

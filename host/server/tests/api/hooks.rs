@@ -34,6 +34,7 @@ async fn a_hook_has_every_field_and_its_defaults() {
             "max_attempts": 10,
             "max_age": 604_800,
             "max_in_flight": 8,
+            "filter": null,
             "state": {
                 "status": "active", "secrets": null, "pending": 0, "pending_at_least": false,
                 "next_attempt_at": null, "last_outcome": null,

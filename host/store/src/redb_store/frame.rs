@@ -1,5 +1,5 @@
 //! How a record lies in a table: a version byte, a CRC-32 over the rest, then postcard, then
-//! (events only) raw bytes up to the end.
+//! (where a record has a tail) raw bytes up to the end.
 //!
 //! redb checks no checksums on reads, so each record carries its own; and postcard takes any
 //! bytes for something, so nothing is decoded whose checksum does not hold. A record that does
@@ -19,8 +19,14 @@ pub(super) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
 }
 
 pub(super) fn encode_with_tail<T: Serialize>(record: &T, tail: &[u8]) -> Vec<u8> {
+    encode_as(VERSION, record, tail)
+}
+
+/// A record that has another shape than its table's first ones: who does not know that version
+/// refuses it.
+pub(super) fn encode_as<T: Serialize>(version: u8, record: &T, tail: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEAD_BYTES + 128 + tail.len());
-    bytes.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
+    bytes.extend_from_slice(&[version, 0, 0, 0, 0]);
     // A Vec takes any length, and derived serialisers name the length of every sequence: the
     // only two things that postcard can refuse.
     let mut bytes =
@@ -49,14 +55,28 @@ pub(super) fn decode_with_tail<'a, T: Deserialize<'a>>(
     key: &dyn Display,
     bytes: &'a [u8],
 ) -> Result<(T, &'a [u8]), Fault> {
+    decode_as(VERSION, table, key, bytes)
+}
+
+/// What version a record says it has.
+pub(super) fn version_of(bytes: &[u8]) -> Option<u8> {
+    bytes.first().copied()
+}
+
+pub(super) fn decode_as<'a, T: Deserialize<'a>>(
+    known: u8,
+    table: &'static str,
+    key: &dyn Display,
+    bytes: &'a [u8],
+) -> Result<(T, &'a [u8]), Fault> {
     let Some((&[version, a, b, c, d], body)) = bytes.split_first_chunk::<HEAD_BYTES>() else {
         return Err(damaged(table, key, "is too short"));
     };
-    if version != VERSION {
+    if version != known {
         return Err(damaged(
             table,
             key,
-            &format!("has record version {version}, known is {VERSION}"),
+            &format!("has record version {version}, known is {known}"),
         ));
     }
     if crc32fast::hash(body) != u32::from_le_bytes([a, b, c, d]) {
@@ -64,6 +84,31 @@ pub(super) fn decode_with_tail<'a, T: Deserialize<'a>>(
     }
     postcard::take_from_bytes(body)
         .map_err(|error| damaged(table, key, &format!("does not decode: {error}")))
+}
+
+/// Fields that records did not have at first, as a tail: none while they say nothing, so that
+/// such a record is the same as an old one.
+pub(super) fn appended<T: Serialize + Default + PartialEq>(fields: &T) -> Vec<u8> {
+    if *fields == T::default() {
+        return Vec::new();
+    }
+    // As above: nothing that postcard can refuse.
+    postcard::to_extend(fields, Vec::new()).expect("derived records always serialise into memory")
+}
+
+pub(super) fn read_appended<T: for<'a> Deserialize<'a> + Default>(
+    table: &'static str,
+    key: &dyn Display,
+    tail: &[u8],
+) -> Result<T, Fault> {
+    if tail.is_empty() {
+        return Ok(T::default());
+    }
+    match postcard::take_from_bytes(tail) {
+        Ok((fields, [])) => Ok(fields),
+        Ok((_, [_, ..])) => Err(damaged(table, key, "has bytes after its end")),
+        Err(error) => Err(damaged(table, key, &format!("does not decode: {error}"))),
+    }
 }
 
 pub(super) fn damaged(table: &'static str, key: &dyn Display, what: &str) -> Fault {

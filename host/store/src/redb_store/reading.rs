@@ -21,9 +21,9 @@ use whisperer_domain::port::{Attempted, DeliveryView, Scope};
 
 use super::fault::Fault;
 use super::record::{HookRecord, Row};
+use super::rows;
 use super::shared::Shared;
 use super::tables::Views;
-use super::{frame, rows};
 
 /// The most attempts that one look at a delivery reads.
 const ATTEMPTS_MAX: usize = 1000;
@@ -192,7 +192,7 @@ impl<'a> Reading<'a> {
         }
         let hook = match self.views.tombstones.get(id.0)? {
             Some(bytes) => {
-                let record: HookRecord = frame::decode("tombstones", &id.0, bytes.value())?;
+                let record = HookRecord::decode("tombstones", id, bytes.value())?;
                 let hook = record.into_hook("tombstones", id, &self.shared.seal)?;
                 Some(Arc::new(hook))
             }

@@ -105,7 +105,7 @@ async fn what_decides_about_recipients_makes_accepts_stale(stage: Stage) {
     let old = stage.catalog.snapshot();
     let post = |id: &'static str| {
         let event = event(id, "package.created");
-        let recipients = old.recipients(&event.event_type, None);
+        let recipients = old.recipients(&event.event_type, Some(&event.payload), None);
         stage.ledger.accept(event, recipients, old.revision)
     };
     let token = Token {
@@ -164,7 +164,7 @@ async fn concurrent_posts_of_one_id_make_one_event(stage: Stage) {
     for post in 0..64 {
         let event = event(&format!("e{}", post % 4), "package.created");
         let ledger = stage.ledger.clone();
-        let recipients = snapshot.recipients(&event.event_type, None);
+        let recipients = snapshot.recipients(&event.event_type, Some(&event.payload), None);
         let revision = snapshot.revision;
         posts.spawn(async move { ledger.accept(event, recipients, revision).await });
     }

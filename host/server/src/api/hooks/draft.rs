@@ -5,6 +5,7 @@
 
 mod room;
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::hook::{Hook, HookStatus};
@@ -14,13 +15,15 @@ use whisperer_domain::time::Timestamp;
 
 use super::chain::{self, Old};
 use super::settings::Settings;
-use super::{config, secret_key, subscription};
+use super::{config, filter, secret_key, subscription};
 use crate::api::Api;
+use crate::api::body;
 use crate::api::field_errors::{Checked, FieldErrors};
+use crate::api::problem::Problem;
 use crate::api::value;
 use crate::nearest::did_you_mean;
 
-const WRITABLE: [&str; 15] = [
+const WRITABLE: [&str; 16] = [
     "target_url",
     "event_type",
     "retry_countdown_config",
@@ -36,9 +39,26 @@ const WRITABLE: [&str; 15] = [
     "max_attempts",
     "max_age",
     "max_in_flight",
+    "filter",
 ];
 /// Clients send back what they read: these are ours to say and are passed over.
 const READ_ONLY: [&str; 5] = ["id", "created_date", "modified_date", "owner", "state"];
+
+/// A hook as a client wrote it.
+pub(super) struct Written<'a> {
+    members: Map<String, Value>,
+    /// The text of that member, for the digits of its numbers.
+    filter: Option<&'a RawValue>,
+}
+
+impl<'a> Written<'a> {
+    pub(super) fn of(bytes: &'a [u8]) -> Result<Self, Problem> {
+        Ok(Self {
+            members: body::object(bytes)?,
+            filter: filter::written(bytes)?,
+        })
+    }
+}
 
 /// What the input is laid over.
 #[derive(Clone, Copy)]
@@ -67,11 +87,12 @@ impl<'a> Basis<'a> {
 /// # Errors
 /// Everything that is wrong, by field.
 pub(super) fn hook(
-    input: &Map<String, Value>,
+    written: &Written<'_>,
     api: &Api,
     snapshot: &CatalogSnapshot,
     basis: Basis<'_>,
 ) -> Result<Hook, FieldErrors> {
+    let input = &written.members;
     let mut errors = unknown_fields(input);
     let target = errors.note("target_url", target(input.get("target_url"), api, basis));
     let subscription = errors.note(
@@ -102,13 +123,16 @@ pub(super) fn hook(
         errors.note("plugins", kept.map_err(Into::into));
     }
     let is_active = errors.note("is_active", activity(input.get("is_active")));
+    let filter = filter::read(written.filter, input.contains_key("filter"), basis);
+    let filter = errors.note("filter", filter);
 
     let read = target
         .zip(subscription)
         .zip(secret_key)
         .zip(config)
-        .zip(is_active);
-    let Some(((((target, subscription), secret_key), config), is_active)) = read else {
+        .zip(is_active)
+        .zip(filter);
+    let Some((((((target, subscription), secret_key), config), is_active), filter)) = read else {
         return Err(errors);
     };
     let old = basis.old();
@@ -118,6 +142,7 @@ pub(super) fn hook(
         owner: basis.owner().clone(),
         target,
         subscription,
+        filter,
         retry: settings.retry,
         max_attempts: settings.max_attempts,
         max_age: settings.max_age,

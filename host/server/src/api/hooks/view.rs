@@ -47,6 +47,9 @@ pub(in crate::api) struct HookView<'a> {
     max_attempts: u32,
     max_age: u64,
     max_in_flight: u16,
+    /// Kept as text, too.
+    #[schema(value_type = Option<Object>)]
+    filter: Option<&'a RawValue>,
     state: HookState,
 }
 
@@ -81,6 +84,10 @@ impl<'a> HookView<'a> {
             max_attempts: hook.max_attempts(),
             max_age: hook.max_age.as_secs(),
             max_in_flight: hook.max_in_flight,
+            filter: hook
+                .filter
+                .as_ref()
+                .and_then(|filter| serde_json::from_str(filter.text()).ok()),
             state: state::show(hook, lane),
         }
     }

@@ -135,7 +135,7 @@ impl Batch<'_, '_> {
     /// The receiver said 410: the hook is disabled and what it was owed is cancelled.
     fn gone(&mut self, id: HookId, reason: String) -> Result<(), Fault> {
         let old = match self.tables.hooks.get(id.0)? {
-            Some(bytes) => frame::decode::<HookRecord>("hooks", &id.0, bytes.value()).ok(),
+            Some(bytes) => HookRecord::decode("hooks", id, bytes.value()).ok(),
             None => None,
         };
         let catalog = Arc::make_mut(&mut self.state.catalog);

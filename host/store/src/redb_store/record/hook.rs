@@ -3,14 +3,17 @@
 //! One text, because they are used together or not at all: a hook whose secrets do not open
 //! holds its deliveries back (`secrets_unreadable`), it never sends with half of them. Names of
 //! headers and plugins stay in clear; their values and configs stand in the sealed text in the
-//! same order. Behind them, as a tail, stands which places of the configs are hidden; there is
-//! none if nothing is, as in records from before that was kept.
+//! same order. Behind them, as the tail of that text, stands which places of the configs are
+//! hidden; there is none if nothing is, as in records from before that was kept. What else hooks
+//! did not have at first follows the record itself as appended fields.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event_type::EventPattern;
+use whisperer_domain::filter::Filter;
 use whisperer_domain::hook::{BasicAuth, ChainLink, Hook, HookStatus, OnPluginError, PluginChoice};
 use whisperer_domain::id::{HookId, Owner};
 use whisperer_domain::plugin::PluginName;
@@ -48,6 +51,13 @@ pub(in crate::redb_store) struct HookRecord {
     revision: u64,
     /// None: it is a tombstone.
     sealed: Option<Sealed>,
+    #[serde(skip)]
+    appended: Appended,
+}
+
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+struct Appended {
+    filter: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,6 +88,22 @@ struct SecretsRecord {
 }
 
 impl HookRecord {
+    pub(in crate::redb_store) fn encode(&self) -> Vec<u8> {
+        frame::encode_with_tail(self, &frame::appended(&self.appended))
+    }
+
+    pub(in crate::redb_store) fn decode(
+        table: &'static str,
+        id: HookId,
+        bytes: &[u8],
+    ) -> Result<Self, Fault> {
+        let (record, tail): (Self, _) = frame::decode_with_tail(table, &id.0, bytes)?;
+        Ok(Self {
+            appended: frame::read_appended(table, &id.0, tail)?,
+            ..record
+        })
+    }
+
     pub(in crate::redb_store) fn sealed(hook: &Hook, seal: &Seal) -> Result<Self, Fault> {
         let tail = hidden_tail(&hook.plugins);
         let plain = Zeroizing::new(frame::encode_with_tail(&SecretsRecord::of(hook), &tail));
@@ -143,6 +169,9 @@ impl HookRecord {
             modified_at: hook.modified_at,
             revision: hook.revision,
             sealed,
+            appended: Appended {
+                filter: hook.filter.as_ref().map(|filter| filter.text().to_string()),
+            },
         }
     }
 
@@ -156,6 +185,7 @@ impl HookRecord {
     ) -> Result<Hook, Fault> {
         let target = TargetUrl::parse(&self.target)
             .map_err(|what| frame::damaged(table, &id.0, &format!("has a bad target: {what}")))?;
+        let filter = self.filter(table, id)?;
         let is_tombstone = self.sealed.is_none();
         let secrets = self.secrets(id, seal);
         let secrets_unreadable = secrets.is_none() && !is_tombstone;
@@ -163,6 +193,7 @@ impl HookRecord {
         Ok(Hook {
             id,
             target,
+            filter,
             additional_headers: self
                 .header_names
                 .map(|names| paired(names, &secrets.header_values).collect()),
@@ -210,6 +241,20 @@ impl HookRecord {
             revision: self.revision,
             secrets_unreadable,
         })
+    }
+
+    /// A hook whose filter does not read is damaged: without it, it would get what it never asked
+    /// for.
+    fn filter(&self, table: &'static str, id: HookId) -> Result<Option<Arc<Filter>>, Fault> {
+        let Some(text) = &self.appended.filter else {
+            return Ok(None);
+        };
+        let filter = Filter::parse(text).map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            let what = format!("has a bad filter: {}", faults.join("; "));
+            frame::damaged(table, &id.0, &what)
+        })?;
+        Ok(Some(Arc::new(filter)))
     }
 
     /// None unless they open and belong to this record's names. With what is hidden in each

@@ -33,6 +33,7 @@ fn bytes_of(hook: &Hook) -> usize {
     };
     let plugins = plugins.iter().map(|link| link.config.expose().len());
     hook.config.len()
+        + hook.filter.as_ref().map_or(0, |filter| filter.text().len())
         + hook.target.as_str().len()
         + hook.secret_key.as_ref().map_or(0, |key| key.expose().len())
         + headers.sum::<usize>()
