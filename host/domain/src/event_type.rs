@@ -1,9 +1,13 @@
 //! Names of what can happen, patterns over them, and the catalogue of the OMS.
 
+mod payload_schema;
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use payload_schema::{PayloadFault, PayloadSchema};
 
 /// The event types of the order management system, registered from the first start.
 pub const OMS_CATALOGUE: [&str; 18] = [
@@ -75,9 +79,13 @@ impl fmt::Display for EventType {
 }
 
 /// What is known of a registered type beside its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventTypeInfo {
     pub description: String,
+    /// A payload as JSON text, as it was written.
+    pub example: Option<Arc<str>>,
+    /// What payloads must meet to be accepted.
+    pub schema: Option<Arc<PayloadSchema>>,
 }
 
 /// What a hook subscribes to, or a plugin applies to.

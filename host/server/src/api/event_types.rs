@@ -1,4 +1,7 @@
 //! `/event-types/`: the catalogue of what can happen.
+//!
+//! A type may have an example and a JSON Schema. Payloads that do not meet the schema are refused
+//! when they are posted; the example has to meet it too, so that whoever goes by it is let in.
 
 use std::sync::Arc;
 
@@ -6,32 +9,54 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot};
-use whisperer_domain::event_type::{EventPattern, EventType, EventTypeInfo};
+use whisperer_domain::event_type::{
+    EventPattern, EventType, EventTypeInfo, PayloadFault, PayloadSchema,
+};
 
 use super::Api;
 use super::auth::Principal;
 use super::body;
-use super::field_errors::FieldErrors;
+use super::field_errors::{Checked, FieldErrors};
+use super::hooks::chain;
 use super::list::List;
 use super::problem::Problem;
 use super::query::Query;
 use super::value;
 use crate::nearest::did_you_mean;
 
-const BODY_BYTES_MAX: usize = 64 << 10;
+/// A schema and an example of 64 KiB each, and what is around them.
+const BODY_BYTES_MAX: usize = 256 << 10;
+const EXAMPLE_BYTES_MAX: usize = 64 << 10;
+const FIELDS: [&str; 3] = ["description", "example", "schema"];
 const DESCRIPTION_CHARS_MAX: usize = 1_024;
 /// What a snapshot of the catalog, which every change copies, can carry with ease.
 const TYPES_MAX: usize = 10_000;
+/// The texts of all types together: they are in memory whole.
+const TEXTS_BYTES_MAX: usize = 32 << 20;
 
+/// As it is listed.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventType)]
 struct View<'a> {
     name: &'a str,
     description: &'a str,
+}
+
+/// Alone, with what would make the list too long.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventTypeDetail)]
+struct WholeView<'a> {
+    #[serde(flatten)]
+    listed: View<'a>,
+    #[schema(value_type = Option<Value>)]
+    example: Option<&'a RawValue>,
+    #[schema(value_type = Option<Value>)]
+    schema: Option<&'a RawValue>,
 }
 
 /// For the document.
@@ -40,6 +65,11 @@ struct View<'a> {
 struct Input {
     #[schema(max_length = 1024)]
     description: Option<String>,
+    /// A payload; it must meet the schema.
+    example: Option<Value>,
+    /// JSON Schema 2020-12 that payloads must meet.
+    #[schema(value_type = Option<Object>)]
+    schema: Option<Value>,
 }
 
 /// All event types
@@ -77,7 +107,7 @@ pub(super) async fn list(
     tag = "Event types",
     params(("name" = String, Path)),
     responses(
-        (status = 200, body = View),
+        (status = 200, body = WholeView),
         (status = 404, description = "It is not registered."),
     ),
 )]
@@ -88,7 +118,7 @@ pub(super) async fn one(
 ) -> Result<Response, Problem> {
     let snapshot = api.catalog.snapshot();
     let (name, info) = registered(&snapshot, &name)?;
-    Ok(Json(view(name, info)).into_response())
+    Ok(Json(whole_view(name, info)).into_response())
 }
 
 /// Register an event type, or describe it anew
@@ -100,8 +130,8 @@ pub(super) async fn one(
     params(("name" = String, Path)),
     request_body(content = Input),
     responses(
-        (status = 200, body = View, description = "It was there already."),
-        (status = 201, body = View),
+        (status = 200, body = WholeView, description = "It was there already."),
+        (status = 201, body = WholeView),
         (status = 409, description = "There are as many event types as there can be, or others change it."),
     ),
 )]
@@ -118,17 +148,15 @@ pub(super) async fn put(
     };
     let mut errors = FieldErrors::default();
     let name = errors.note("name", EventType::parse(&name).map_err(Into::into));
-    for field in input.keys().filter(|field| *field != "description") {
-        let near = did_you_mean(field, ["description"].into_iter());
+    for field in input
+        .keys()
+        .filter(|field| !FIELDS.contains(&field.as_str()))
+    {
+        let near = did_you_mean(field, FIELDS.into_iter());
         errors.add(field, format!("Unknown field.{near}"));
     }
-    let description = match input.get("description") {
-        None | Some(Value::Null) => Ok(""),
-        Some(Value::String(text)) if text.is_empty() => Ok(""),
-        Some(given) => value::text(given, DESCRIPTION_CHARS_MAX).map_err(Into::into),
-    };
-    let description = errors.note("description", description);
-    let Some((name, description)) = name.zip(description) else {
+    let info = info(&input, &received.bytes, &mut errors)?;
+    let Some((name, info)) = name.zip(info) else {
         return Err(Problem::invalid(errors));
     };
     errors.or(()).map_err(Problem::invalid)?;
@@ -141,12 +169,22 @@ pub(super) async fn put(
             format!("There are {TYPES_MAX} event types already, which is the most."),
         ));
     }
-    let info = EventTypeInfo {
-        description: description.to_owned(),
-    };
+    let others = snapshot.event_types.iter();
+    let others = others.filter(|(known, _)| **known != name);
+    let held = bytes_of(&info) + others.map(|(_, info)| bytes_of(info)).sum::<usize>();
+    if held > TEXTS_BYTES_MAX {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            format!(
+                "The texts of all event types may hold {} MiB together, and with these they would \
+                 hold more.",
+                TEXTS_BYTES_MAX >> 20
+            ),
+        ));
+    }
     let before = snapshot.event_types.get(&name);
-    let before = before.map(|info| view(&name, info));
-    let note = who.note("put", before.as_ref(), Some(&view(&name, &info)));
+    let before = before.map(|info| whole_view(&name, info));
+    let note = who.note("put", before.as_ref(), Some(&whole_view(&name, &info)));
     api.catalog
         .change_noted(
             CatalogChange::PutEventType(name.clone(), info.clone()),
@@ -158,7 +196,7 @@ pub(super) async fn put(
     } else {
         StatusCode::CREATED
     };
-    Ok((status, Json(view(&name, &info))).into_response())
+    Ok((status, Json(whole_view(&name, &info))).into_response())
 }
 
 /// Remove an event type
@@ -193,7 +231,7 @@ pub(super) async fn delete(
             format!("{hooks} hooks subscribe to this event type: delete or change them first."),
         ));
     }
-    let note = who.note("deleted", Some(&view(name, info)), None::<&()>);
+    let note = who.note("deleted", Some(&whole_view(name, info)), None::<&()>);
     api.catalog
         .change_noted(CatalogChange::DeleteEventType(name.clone()), note)
         .await?;
@@ -216,5 +254,80 @@ fn view<'a>(name: &'a EventType, info: &'a EventTypeInfo) -> View<'a> {
     View {
         name: name.as_str(),
         description: &info.description,
+    }
+}
+
+fn whole_view<'a>(name: &'a EventType, info: &'a EventTypeInfo) -> WholeView<'a> {
+    let raw = |text: &'a str| serde_json::from_str(text).ok();
+    let schema = info.schema.as_deref().map(|schema| &**schema.text());
+    WholeView {
+        listed: view(name, info),
+        example: info.example.as_deref().and_then(raw),
+        schema: schema.and_then(raw),
+    }
+}
+
+fn bytes_of(info: &EventTypeInfo) -> usize {
+    info.description.len()
+        + info.example.as_ref().map_or(0, |text| text.len())
+        + info.schema.as_ref().map_or(0, |schema| schema.text().len())
+}
+
+/// Example and schema are kept as the text they were written in.
+#[derive(Default, Deserialize)]
+struct Texts<'a> {
+    #[serde(borrow)]
+    example: Option<&'a RawValue>,
+    #[serde(borrow)]
+    schema: Option<&'a RawValue>,
+}
+
+fn info(
+    input: &Map<String, Value>,
+    bytes: &[u8],
+    errors: &mut FieldErrors,
+) -> Result<Option<EventTypeInfo>, Problem> {
+    let texts = match bytes.is_empty() {
+        true => Texts::default(),
+        false => serde_json::from_slice(bytes).map_err(|error| body::syntax(&error))?,
+    };
+    let description = match input.get("description") {
+        None | Some(Value::Null) => Ok(""),
+        Some(Value::String(text)) if text.is_empty() => Ok(""),
+        Some(given) => value::text(given, DESCRIPTION_CHARS_MAX).map_err(Into::into),
+    };
+    let description = errors.note("description", description);
+    let schema = errors.note("schema", texts.schema.map(schema).transpose());
+    let fitting = schema.as_ref().and_then(Option::as_ref);
+    let example = texts.example.map(|given| example(given, fitting));
+    let example = errors.note("example", example.transpose());
+    let read = description.zip(schema).zip(example);
+    Ok(read.map(|((description, schema), example)| EventTypeInfo {
+        description: description.to_owned(),
+        example: example.map(Into::into),
+        schema: schema.map(Arc::new),
+    }))
+}
+
+fn schema(given: &RawValue) -> Checked<PayloadSchema> {
+    let why = |why: String| format!("Not a schema that is applied here: {why}.");
+    if !given.get().starts_with('{') {
+        return Err("Expected a JSON Schema: an object.".into());
+    }
+    Ok(PayloadSchema::parse(given.get()).map_err(why)?)
+}
+
+fn example<'a>(given: &'a RawValue, schema: Option<&PayloadSchema>) -> Checked<&'a str> {
+    let text = given.get();
+    if text.len() > EXAMPLE_BYTES_MAX {
+        return Err(
+            format!("Ensure this field has no more than {EXAMPLE_BYTES_MAX} bytes.").into(),
+        );
+    }
+    match schema.map_or(Ok(()), |schema| schema.check(text.as_bytes())) {
+        Ok(()) => Ok(text),
+        Err(PayloadFault::Misfits(misfits)) => Err(chain::told(&misfits)),
+        Err(PayloadFault::NotJson) => Err("Not JSON.".into()),
+        Err(PayloadFault::Unusable(why)) => Err(why.into()),
     }
 }

@@ -16,7 +16,7 @@ use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, 
 use whisperer_domain::event_type::{EventTypeInfo, OMS_CATALOGUE};
 
 use super::fault::Fault;
-use super::record::Counters;
+use super::record::{Counters, encode_event_type};
 use super::seal::{KeyId, Seal};
 use super::tables::{self, META, Tables};
 use super::{frame, rows};
@@ -108,7 +108,7 @@ fn build(
         meta.insert(SCHEMA_KEY, &*frame::encode(&SCHEMA_VERSION))?;
         meta.insert(KEY_ID_KEY, &*frame::encode(&seal.key_id()))?;
         meta.insert(rows::COUNTERS, &*frame::encode(&Counters::FIRST))?;
-        let info = frame::encode(&EventTypeInfo::default());
+        let info = encode_event_type(&EventTypeInfo::default());
         for name in OMS_CATALOGUE {
             tables.event_types.insert(name, &*info)?;
         }

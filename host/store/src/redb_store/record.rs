@@ -5,6 +5,7 @@
 //! variants by their position: `format` pins the bytes of each, so that a reordering there fails
 //! a test here instead of misreading files.
 
+mod event_type;
 #[cfg(test)]
 mod format;
 mod hook;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use whisperer_domain::access::{Right, Rights};
 use whisperer_domain::catalog::Token;
+use whisperer_domain::cloud_event::CloudAttributes;
 use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Pin, Revival};
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::Event;
@@ -29,11 +31,15 @@ use whisperer_domain::time::Timestamp;
 use super::fault::Fault;
 use super::frame;
 
+pub(super) use event_type::{decode_event_type, encode_event_type};
 pub(super) use hook::HookRecord;
 pub(super) use order::{Order, OrderRecord};
 
 /// How many of its attempts a delivery names itself; retries by hand can make more.
 const TRIES_MAX: usize = 128;
+
+/// Of an event that came as a CloudEvent: its attributes stand between head and payload.
+const CLOUD_EVENT_VERSION: u8 = 2;
 
 /// The payload follows as the record's tail: it is never copied through a serialiser.
 #[derive(Serialize, Deserialize)]
@@ -55,11 +61,26 @@ pub(super) fn encode_event(event: &Event) -> Vec<u8> {
         object_id: event.object_id.clone(),
         content_type: event.content_type.clone(),
     };
-    frame::encode_with_tail(&head, &event.payload)
+    match &event.cloud {
+        None => frame::encode_with_tail(&head, &event.payload),
+        Some(cloud) => {
+            let record = (head, cloud.members());
+            frame::encode_as(CLOUD_EVENT_VERSION, &record, &event.payload)
+        }
+    }
 }
 
 pub(super) fn decode_event(key: EventKey, bytes: &[u8]) -> Result<Event, Fault> {
-    let (head, payload): (EventHead, _) = frame::decode_with_tail("events", &key.0, bytes)?;
+    let (head, cloud, payload) = if frame::version_of(bytes) == Some(CLOUD_EVENT_VERSION) {
+        let ((head, members), payload): ((EventHead, String), _) =
+            frame::decode_as(CLOUD_EVENT_VERSION, "events", &key.0, bytes)?;
+        let cloud = CloudAttributes::stored(&members)
+            .ok_or_else(|| frame::damaged("events", &key.0, "has bad attributes"))?;
+        (head, Some(cloud), payload)
+    } else {
+        let (head, payload): (EventHead, _) = frame::decode_with_tail("events", &key.0, bytes)?;
+        (head, None, payload)
+    };
     Ok(Event {
         key,
         id: head.id,
@@ -68,6 +89,7 @@ pub(super) fn decode_event(key: EventKey, bytes: &[u8]) -> Result<Event, Fault> 
         accepted_at: head.accepted_at,
         object_id: head.object_id,
         content_type: head.content_type,
+        cloud,
         payload: Bytes::copy_from_slice(payload),
     })
 }

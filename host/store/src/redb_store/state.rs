@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableTable};
 use whisperer_domain::catalog::{CatalogSnapshot, Revision};
-use whisperer_domain::event_type::{EventType, EventTypeInfo};
+use whisperer_domain::event_type::EventType;
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::plugin::PluginName;
 
 use super::fault::Fault;
 use super::record::{
-    Cancellation, Counters, HookRecord, Order, OrderRecord, decode_membership, decode_token,
+    Cancellation, Counters, HookRecord, Order, OrderRecord, decode_event_type, decode_membership,
+    decode_token,
 };
 use super::seal::Seal;
 use super::tables::{CANCELLATIONS, DIRECTIVES, EVENT_TYPES, HOOKS, META, PLUGINS, TOKENS};
@@ -98,7 +99,7 @@ fn load_hooks(
     for row in txn.open_table(HOOKS)?.iter()? {
         let (key, bytes) = row?;
         let id = HookId(key.value());
-        let hook = frame::decode::<HookRecord>("hooks", &id.0, bytes.value())
+        let hook = HookRecord::decode("hooks", id, bytes.value())
             .and_then(|record| record.into_hook("hooks", id, seal));
         match hook {
             Ok(hook) => {
@@ -123,7 +124,7 @@ fn load_entries(txn: &ReadTransaction, catalog: &mut CatalogSnapshot) -> Result<
         let (key, bytes) = row?;
         let name = EventType::parse(key.value())
             .map_err(|what| frame::damaged("event_types", &key.value(), &what))?;
-        let info: EventTypeInfo = frame::decode("event_types", &key.value(), bytes.value())?;
+        let info = decode_event_type(key.value(), bytes.value())?;
         catalog.event_types.insert(name, Arc::new(info));
     }
     for row in txn.open_table(TOKENS)?.iter()? {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use whisperer_domain::access::Right;
 use whisperer_domain::catalog::{CatalogChange, Changed, Token};
-use whisperer_domain::event_type::{EventType, EventTypeInfo, OMS_CATALOGUE};
+use whisperer_domain::event_type::{EventType, EventTypeInfo, OMS_CATALOGUE, PayloadSchema};
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{Digest, HookId, Owner};
 use whisperer_domain::plugin::{Membership, PluginName};
@@ -112,6 +112,12 @@ async fn event_types_tokens_and_plugins_come_and_go(stage: Stage) {
     let name = EventType::parse("refund.made").unwrap();
     let info = EventTypeInfo {
         description: "Money went back.".to_owned(),
+        example: Some("{ \"amount\" : 1.0 }".into()),
+        schema: Some(
+            PayloadSchema::parse("{\"type\": \"object\"}")
+                .unwrap()
+                .into(),
+        ),
     };
     let plugin = Membership {
         name: PluginName::parse("redact").unwrap(),

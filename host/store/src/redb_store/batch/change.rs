@@ -13,7 +13,9 @@ use super::{Batch, lease};
 use crate::catalog_edit::{self, Edit};
 use crate::redb_store::fault::Fault;
 use crate::redb_store::frame;
-use crate::redb_store::record::{HookRecord, encode_membership, encode_token};
+use crate::redb_store::record::{
+    HookRecord, encode_event_type, encode_membership, encode_token,
+};
 
 impl Batch<'_, '_> {
     /// The outer error spoils the transaction unless it is damage, which was met before
@@ -61,7 +63,7 @@ impl Batch<'_, '_> {
         match change {
             CatalogChange::ReplaceHook(hook) if hook.secrets_unreadable => {
                 match self.tables.hooks.get(hook.id.0)? {
-                    Some(bytes) => frame::decode("hooks", &hook.id.0, bytes.value()).map(Some),
+                    Some(bytes) => HookRecord::decode("hooks", hook.id, bytes.value()).map(Some),
                     None => Ok(None),
                 }
             }
@@ -92,14 +94,13 @@ impl Batch<'_, '_> {
             }
             Edit::HookDeleted(hook) => {
                 tables.hooks.remove(hook.id.0)?;
-                let tombstone = frame::encode(&HookRecord::tombstone(&hook));
+                let tombstone = HookRecord::tombstone(&hook).encode();
                 tables.tombstones.insert(hook.id.0, &*tombstone)?;
                 self.cancel_lane(hook.id, CancelCause::HookDeleted)?;
             }
             Edit::TypePut(name, info) => {
-                tables
-                    .event_types
-                    .insert(name.as_str(), &*frame::encode(&*info))?;
+                let record = encode_event_type(&info);
+                tables.event_types.insert(name.as_str(), &*record)?;
             }
             Edit::TypeDeleted(name) => {
                 tables.event_types.remove(name.as_str())?;
@@ -134,9 +135,7 @@ impl Batch<'_, '_> {
             Some(record) => record,
             None => HookRecord::sealed(hook, self.seal)?,
         };
-        self.tables
-            .hooks
-            .insert(hook.id.0, &*frame::encode(&record))?;
+        self.tables.hooks.insert(hook.id.0, &*record.encode())?;
         Ok(())
     }
 }
