@@ -211,6 +211,8 @@ impl Ready {
             Some(Pin::Made { body, .. }) => body.len(),
             Some(Pin::Unchanged { .. }) | None => 0,
         };
-        self.event.payload.len() + pinned + 512
+        let cloud = self.event.cloud.as_ref();
+        let attributes = cloud.map_or(0, |cloud| cloud.members().len());
+        self.event.payload.len() + attributes + pinned + 512
     }
 }

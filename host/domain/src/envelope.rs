@@ -40,11 +40,12 @@ impl Envelope {
         // An event type has no character that JSON escapes, nor has a time or a uuid.
         let name = event.event_type.as_str();
         let time = event.occurred_at.rfc3339();
+        let uuid = uuid.to_string();
         let json = is_json(content_type);
         match self {
             Self::Bare => Ok((payload.clone(), content_type.to_owned())),
             Self::CloudEvents => {
-                let head = cloudevents_head(name, &uuid.to_string(), &time, content_type);
+                let head = cloudevents_head(event, &uuid, &time, content_type);
                 let body = if json {
                     splice(&format!("{head},\"data\":"), payload, "}")
                 } else {
@@ -76,13 +77,19 @@ impl Envelope {
     }
 }
 
-fn cloudevents_head(name: &str, uuid: &str, time: &str, content_type: &str) -> String {
+/// What came as a CloudEvent goes out as the one it was: whoever knows its source and id knows it
+/// again. What did not is one of ours.
+fn cloudevents_head(event: &Event, uuid: &str, time: &str, content_type: &str) -> String {
     // The content type is a caller's text: the only part that may need escaping.
     let content_type = serde_json::Value::from(content_type);
-    format!(
-        "{{\"specversion\":\"1.0\",\"id\":\"{uuid}\",\"source\":\"/whisperer\",\
-         \"type\":\"{name}\",\"time\":\"{time}\",\"datacontenttype\":{content_type}"
-    )
+    let attributes = match &event.cloud {
+        Some(attributes) => attributes.members().to_owned(),
+        None => format!(
+            "\"id\":\"{uuid}\",\"source\":\"/whisperer\",\"type\":\"{}\",\"time\":\"{time}\"",
+            event.event_type
+        ),
+    };
+    format!("{{\"specversion\":\"1.0\",{attributes},\"datacontenttype\":{content_type}")
 }
 
 fn splice(head: &str, payload: &[u8], tail: &str) -> Bytes {
@@ -103,10 +110,11 @@ pub fn is_json(content_type: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use uuid::Uuid;
 
     use super::{Envelope, is_json};
+    use crate::cloud_event::CloudAttributes;
     use crate::event::Event;
     use crate::event_type::EventType;
     use crate::id::{DeliveryUuid, EventId, EventKey};
@@ -117,12 +125,8 @@ mod tests {
         br#"{ "n": 123456789012345678901234567890, "n": 1.0, "e": 1e2, "s": "\u2028" }"#;
     const UUID: &str = "0123456789abcdef0123456789abcdef";
 
-    fn wrap(
-        envelope: Envelope,
-        payload: &[u8],
-        content_type: &str,
-    ) -> Result<(String, String), String> {
-        let event = Event {
+    fn event(content_type: &str) -> Event {
+        Event {
             key: EventKey(1),
             id: EventId::parse("order-1").unwrap(),
             event_type: EventType::parse("package.created").unwrap(),
@@ -130,8 +134,17 @@ mod tests {
             accepted_at: Timestamp(1_700_000_000_000),
             object_id: None,
             content_type: content_type.to_owned(),
+            cloud: None,
             payload: Bytes::new(),
-        };
+        }
+    }
+
+    fn wrap(
+        envelope: Envelope,
+        payload: &[u8],
+        content_type: &str,
+    ) -> Result<(String, String), String> {
+        let event = event(content_type);
         let uuid = DeliveryUuid(Uuid::parse_str(UUID).unwrap());
         let payload = Bytes::copy_from_slice(payload);
         let (body, made) = envelope.wrap(&event, uuid, &payload, content_type)?;
@@ -184,6 +197,41 @@ mod tests {
         assert_eq!(value["data_base64"], "/wA=");
         assert_eq!(value["datacontenttype"], quoted);
         assert!(value.get("data").is_none());
+    }
+
+    /// What came as a CloudEvent keeps its source, id and extensions; its data may be new.
+    #[test]
+    fn a_cloud_event_goes_out_as_the_one_it_was() {
+        let attributes = r#""id":"7","source":"/shop","type":"package.created","trace":"00-a""#;
+        let event = Event {
+            cloud: CloudAttributes::stored(attributes),
+            ..event("text/plain")
+        };
+        let uuid = DeliveryUuid(Uuid::parse_str(UUID).unwrap());
+        for (payload, content_type, data) in [
+            ("hello", "text/plain", json!({"data_base64": "aGVsbG8="})),
+            ("{\"a\":1}", "application/json", json!({"data": {"a": 1}})),
+        ] {
+            let (body, _) = Envelope::CloudEvents
+                .wrap(&event, uuid, &payload.into(), content_type)
+                .unwrap();
+            let mut expected = json!({
+                "specversion": "1.0", "id": "7", "source": "/shop", "type": "package.created",
+                "trace": "00-a", "datacontenttype": content_type,
+            });
+            expected
+                .as_object_mut()
+                .unwrap()
+                .extend(data.as_object().unwrap().clone());
+            assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), expected);
+        }
+        let (body, _) = Envelope::Whisperer
+            .wrap(&event, uuid, &"1".into(), "application/json")
+            .unwrap();
+        assert!(
+            String::from_utf8(body.to_vec()).unwrap().contains(UUID),
+            "other envelopes are as ever"
+        );
     }
 
     #[test]

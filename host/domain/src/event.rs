@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::cloud_event::CloudAttributes;
 use crate::event_type::EventType;
 use crate::id::{EventId, EventKey, Owner};
 use crate::time::Timestamp;
@@ -21,6 +22,8 @@ pub struct Event {
     pub object_id: Option<String>,
     /// Of the payload; `application/json` unless the event came another way.
     pub content_type: String,
+    /// What it said of itself, if it came as a CloudEvent.
+    pub cloud: Option<CloudAttributes>,
     /// The payload exactly as it was posted.
     pub payload: Bytes,
 }
@@ -33,8 +36,10 @@ pub struct NewEvent {
     pub occurred_at: Option<Timestamp>,
     pub object_id: Option<String>,
     pub content_type: String,
+    pub cloud: Option<CloudAttributes>,
     pub payload: Bytes,
-    /// SHA-256 over everything the poster said, to tell a repetition from a conflict.
+    /// SHA-256 over everything the poster said, to tell a repetition from a conflict; of a
+    /// CloudEvent only over what makes it the same one.
     pub fingerprint: [u8; 32],
     pub idempotency: Option<IdempotencyKey>,
     /// What the poster asked of the recipients' `config`, as JSON text. The recipients are

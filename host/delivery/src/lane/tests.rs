@@ -53,6 +53,7 @@ fn held(sequence: u64) -> Held {
         accepted_at: NOW,
         object_id: None,
         content_type: "application/json".to_owned(),
+        cloud: None,
         payload: Bytes::new(),
     };
     let ready = Ready {

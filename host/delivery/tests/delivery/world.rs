@@ -271,6 +271,7 @@ impl World {
             accepted_at: now,
             object_id: None,
             content_type: content_type.to_owned(),
+            cloud: None,
             payload: Bytes::from_static(payload),
         };
         let ready = Ready {
@@ -344,6 +345,7 @@ pub(crate) fn hook(id: u64) -> Hook {
         owner: Owner::parse("tests").unwrap(),
         target: TargetUrl::parse(&format!("https://r{id}.example/hook")).unwrap(),
         subscription: EventPattern::All,
+        filter: None,
         retry: RetryConfig::Fixed { seconds: 10 },
         max_attempts: None,
         max_age: Duration::from_secs(7 * 24 * 3600),

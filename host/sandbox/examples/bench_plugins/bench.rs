@@ -142,6 +142,7 @@ pub(crate) fn event(bytes: usize) -> Result<Arc<Event>, Box<dyn Error>> {
         accepted_at: Timestamp(0),
         object_id: None,
         content_type: "application/json".to_owned(),
+        cloud: None,
         payload: payload.into(),
     }))
 }

@@ -203,6 +203,7 @@ pub(crate) fn event(event_type: &str, payload: &str) -> Event {
         accepted_at: Timestamp(1_800_000_000_000),
         object_id: None,
         content_type: "application/json".to_owned(),
+        cloud: None,
         payload: Bytes::copy_from_slice(payload.as_bytes()),
     }
 }

@@ -4,7 +4,14 @@
 //! The payload is never parsed into values and written again: it is cut out of the body as it
 //! was posted. 202 is said only after the store's commit, which checks that the recipients
 //! still hold; if the catalog moved on meanwhile they are computed again.
+//!
+//! An event comes in one of three shapes, told apart by its content type and headers: ours
+//! (`input`), a structured CloudEvent, or a binary one (`cloud_event`). Many at once come by
+//! `batch`.
 
+mod accept;
+mod batch;
+mod cloud_event;
 mod input;
 mod list;
 mod replay;
@@ -18,19 +25,20 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
-use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
-use whisperer_domain::envelope;
-use whisperer_domain::event::{IdempotencyKey, NewEvent};
-use whisperer_domain::id::{EventId, Owner};
-use whisperer_domain::port::{AcceptError, Accepted};
+use whisperer_domain::event::IdempotencyKey;
+use whisperer_domain::id::Owner;
 
 use super::Api;
 use super::auth::Principal;
 use super::body;
 use super::field_errors::FieldErrors;
 use super::problem::Problem;
+use accept::{Haste, accept};
+pub(in crate::api) use accept::fresh_id;
+use cloud_event::Shape;
+
+pub(super) use batch::{__path_batch, batch};
 pub(in crate::api) use input::Input;
 pub(super) use list::{__path_list, __path_one, everything, list, one};
 pub(super) use replay::{__path_replay, replay};
@@ -38,8 +46,6 @@ use schema::EventInput;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
-/// The catalog changed between reading and commit: so often only in a storm of changes.
-const STALE_ROUNDS_MAX: usize = 16;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Accepted)]
@@ -70,24 +76,30 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let idempotency = idempotency_key(request.headers(), &who.owner)?;
-    let received = body::receive(&api, request, api.limits.event_body_bytes_max).await?;
-    body::check(&received.bytes)?;
-    let input = Input::read(&received.bytes, &api.catalog.snapshot())?;
-    let event = NewEvent {
-        id: match &input.id {
-            Some(id) => id.clone(),
-            None => fresh_id(&api)?,
-        },
-        event_type: input.event_type.clone(),
-        occurred_at: input.occurred_at,
-        object_id: input.object_id.clone(),
-        content_type: envelope::JSON.to_owned(),
-        payload: input.payload.clone(),
-        fingerprint: Sha256::digest(&received.bytes).into(),
-        idempotency,
-        config_filter: input.config_filter.as_ref().map(config_filter_text),
+    let bytes_max = api.limits.event_body_bytes_max;
+    let shape = Shape::of(request.headers())?;
+    // Until it is accepted it holds its share of the memory for bodies.
+    let (input, _received) = match shape {
+        Shape::Ours => {
+            let received = body::receive(&api, request, bytes_max).await?;
+            body::check(&received.bytes)?;
+            let input = Input::read(&received.bytes, &api.catalog.snapshot())?;
+            (input, received)
+        }
+        Shape::Structured => {
+            let received = body::receive_any(&api, request, bytes_max).await?;
+            body::check(&received.bytes)?;
+            let input = cloud_event::structured(&received.bytes, &api.catalog.snapshot())?;
+            (input, received)
+        }
+        Shape::Binary => {
+            let headers = request.headers().clone();
+            let received = body::receive_any(&api, request, bytes_max).await?;
+            let input = cloud_event::binary(&headers, &received.bytes, &api.catalog.snapshot())?;
+            (input, received)
+        }
     };
-    let accepted = accept(&api, &input, event).await?;
+    let accepted = accept(&api, input, idempotency, Haste::Now).await?;
     let answer = Answer {
         id: accepted.id.as_str(),
         deliveries: accepted.deliveries,
@@ -100,53 +112,6 @@ pub(super) async fn create(
         );
     }
     Ok(response)
-}
-
-async fn accept(api: &Api, input: &Input, event: NewEvent) -> Result<Accepted, Problem> {
-    for _ in 0..STALE_ROUNDS_MAX {
-        let snapshot = api.catalog.snapshot();
-        let recipients = snapshot.recipients(&event.event_type, input.config_filter.as_ref());
-        match api
-            .ledger
-            .accept(event.clone(), recipients, snapshot.revision)
-            .await
-        {
-            Ok(accepted) => return Ok(accepted),
-            Err(AcceptError::Stale) => {}
-            Err(AcceptError::IdTaken) => {
-                return Err(Problem::new(
-                    StatusCode::CONFLICT,
-                    "Another event has this id: the same event must be posted with the same body.",
-                ));
-            }
-            Err(AcceptError::KeyReused) => {
-                return Err(Problem::new(
-                    StatusCode::CONFLICT,
-                    "This Idempotency-Key was used for another body.",
-                ));
-            }
-            Err(AcceptError::Down(down)) => return Err(down.into()),
-        }
-    }
-    Err(Problem::unavailable(
-        1,
-        "Hooks are being changed too fast to settle who gets this event: come again.",
-    ))
-}
-
-/// As it is kept for replays.
-fn config_filter_text(filter: &Map<String, Value>) -> String {
-    Value::Object(filter.clone()).to_string()
-}
-
-/// A UUID v7, which sorts by time, on our own clock.
-pub(in crate::api) fn fresh_id(api: &Api) -> Result<EventId, Problem> {
-    let now = api.clock.now();
-    // Below 1,000 ms, so below 10^9 ns: it fits.
-    let nanos = u32::try_from(now.0 % 1000).unwrap_or(0) * 1_000_000;
-    let moment = uuid::Timestamp::from_unix(uuid::NoContext, now.as_secs(), nanos);
-    EventId::parse(&uuid::Uuid::new_v7(moment).to_string())
-        .map_err(|words| Problem::internal(&words))
 }
 
 fn idempotency_key(headers: &HeaderMap, owner: &Owner) -> Result<Option<IdempotencyKey>, Problem> {

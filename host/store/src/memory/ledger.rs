@@ -52,6 +52,7 @@ impl Model {
             accepted_at: accept_at,
             object_id: new.object_id,
             content_type: new.content_type,
+            cloud: new.cloud,
             payload: new.payload,
         });
         self.events.insert(key, Arc::clone(&event));

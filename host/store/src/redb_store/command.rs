@@ -70,7 +70,11 @@ impl Write {
         match self {
             Self::Accept {
                 event, recipients, ..
-            } => 512 + event.payload.len() + 8 * recipients.len(),
+            } => {
+                let cloud = event.cloud.as_ref();
+                let attributes = cloud.map_or(0, |cloud| cloud.members().len());
+                512 + event.payload.len() + attributes + 8 * recipients.len()
+            }
             Self::Settle { items, .. } => items.iter().map(settlement_bytes).sum(),
             Self::Change { .. } => 4096,
             Self::Direct { directive, .. } => 1024 + 8 * recipients(directive),

@@ -5,8 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
+use whisperer_domain::catalog::CatalogChange;
+use whisperer_domain::cloud_event::CloudAttributes;
 use whisperer_domain::delivery::{CancelCause, DeliveryState, Pin};
 use whisperer_domain::envelope::Envelope;
+use whisperer_domain::event::NewEvent;
+use whisperer_domain::event_type::{EventType, EventTypeInfo, PayloadSchema};
+use whisperer_domain::filter::Filter;
 use whisperer_domain::hook::{BasicAuth, ChainLink, Hook, PluginChoice};
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::plugin::PluginName;
@@ -92,6 +97,53 @@ async fn all_of(stage: &Stage) -> String {
         status.events_accepted,
         status.attempts_settled
     )
+}
+
+/// What records did not have at first: filters, examples and schemas, CloudEvents' attributes.
+#[tokio::test]
+async fn what_came_later_into_records_is_kept_too() {
+    let stage = Stage::redb();
+    let filter = Filter::parse("{ \"path\": \"of\", \"eq\": \"e1\" }").unwrap();
+    let hook = stage
+        .create(Hook {
+            filter: Some(Arc::new(filter)),
+            ..secretive()
+        })
+        .await;
+    let name = EventType::parse("package.created").unwrap();
+    let info = EventTypeInfo {
+        description: "told".to_owned(),
+        example: Some("{ \"n\" : 1.0 }".into()),
+        schema: Some(
+            PayloadSchema::parse("{\"type\": \"object\"}")
+                .unwrap()
+                .into(),
+        ),
+    };
+    let put = CatalogChange::PutEventType(name.clone(), info.clone());
+    stage.catalog.change(put).await.unwrap();
+    let cloud = CloudAttributes::stored("\"id\":\"1\",\"source\":\"/a\",\"n\":7").unwrap();
+    let event = NewEvent {
+        cloud: Some(cloud.clone()),
+        ..event("e1", "package.created")
+    };
+    assert_eq!(stage.accept(event).await.unwrap().deliveries, 1);
+    assert_eq!(
+        stage.post("e2").await.deliveries,
+        0,
+        "the filter lets only e1 through"
+    );
+
+    let stage = reopened(stage);
+    let snapshot = stage.catalog.snapshot();
+    assert_eq!(snapshot.hooks[&hook.id].filter, hook.filter);
+    assert_eq!(*snapshot.event_types[&name], info);
+    assert_eq!(stage.find(1).await.view.event.cloud, Some(cloud));
+    assert_eq!(stage.post("e3").await.deliveries, 0);
+    stage.delete(hook.id).await;
+    let stage = reopened(stage);
+    let tombstone = stage.find(1).await.view.hook.unwrap();
+    assert_eq!(tombstone.filter, hook.filter);
 }
 
 /// Lets the store go and opens what it left.

@@ -145,7 +145,7 @@ impl Stage {
     /// Accepts at the revision that is.
     pub(crate) async fn accept(&self, event: NewEvent) -> Result<Accepted, AcceptError> {
         let snapshot = self.catalog.snapshot();
-        let recipients = snapshot.recipients(&event.event_type, None);
+        let recipients = snapshot.recipients(&event.event_type, Some(&event.payload), None);
         self.ledger
             .accept(event, recipients, snapshot.revision)
             .await
@@ -240,6 +240,7 @@ pub(crate) fn hook(owner: &str, target: &str, pattern: &str) -> Hook {
         owner: Owner::parse(owner).unwrap(),
         target: TargetUrl::parse(target).unwrap(),
         subscription: EventPattern::parse(pattern).unwrap(),
+        filter: None,
         retry: RetryConfig::Fixed { seconds: 5 },
         max_attempts: None,
         max_age: Duration::from_secs(3600),
@@ -268,6 +269,7 @@ pub(crate) fn event(id: &str, event_type: &str) -> NewEvent {
         occurred_at: None,
         object_id: None,
         content_type: "application/json".to_owned(),
+        cloud: None,
         payload: format!("{{ \"of\" : \"{id}\" }}").into(),
         fingerprint: [7; 32],
         idempotency: None,

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 use whisperer_domain::catalog::CatalogSnapshot;
+use whisperer_domain::cloud_event::CloudAttributes;
+use whisperer_domain::envelope;
 use whisperer_domain::event_type::EventType;
 use whisperer_domain::id::EventId;
 use whisperer_domain::time::Timestamp;
@@ -26,7 +29,7 @@ const MEMBERS: [&str; 6] = [
     "config_filter",
 ];
 const TYPE_CHARS_MAX: usize = 256;
-const OBJECT_ID_CHARS_MAX: usize = 255;
+pub(super) const OBJECT_ID_CHARS_MAX: usize = 255;
 /// More members than this are noise: the rest is not looked at.
 const MEMBERS_MAX: usize = 64;
 
@@ -38,6 +41,10 @@ pub(in crate::api) struct Input {
     pub(in crate::api) occurred_at: Option<Timestamp>,
     pub(in crate::api) object_id: Option<String>,
     pub(in crate::api) config_filter: Option<Map<String, Value>>,
+    pub(in crate::api) content_type: String,
+    pub(in crate::api) cloud: Option<CloudAttributes>,
+    /// What a repetition of it has too, and no other event.
+    pub(in crate::api) fingerprint: [u8; 32],
 }
 
 impl Input {
@@ -70,6 +77,9 @@ impl Input {
                 occurred_at: occurred_at.flatten(),
                 object_id: object_id.flatten(),
                 config_filter: config_filter.flatten(),
+                content_type: envelope::JSON.to_owned(),
+                cloud: None,
+                fingerprint: Sha256::digest(bytes).into(),
             })
             .map_err(Problem::invalid)
     }
@@ -89,7 +99,7 @@ fn unknown_or_twice(members: &[(String, &RawValue)]) -> FieldErrors {
 }
 
 /// The members of the posted object in their order, values untouched.
-fn members(bytes: &Bytes) -> Result<Vec<(String, &RawValue)>, Problem> {
+pub(super) fn members(bytes: &Bytes) -> Result<Vec<(String, &RawValue)>, Problem> {
     struct Members;
     impl<'de> Visitor<'de> for Members {
         type Value = Vec<(String, &'de RawValue)>;
@@ -120,7 +130,7 @@ fn members(bytes: &Bytes) -> Result<Vec<(String, &RawValue)>, Problem> {
     Ok(members)
 }
 
-fn parsed(raw: &RawValue) -> Checked<Value> {
+pub(super) fn parsed(raw: &RawValue) -> Checked<Value> {
     serde_json::from_str(raw.get()).map_err(|error| error.to_string().into())
 }
 
@@ -136,7 +146,7 @@ fn optional<T>(
 }
 
 /// Exactly a registered type: the dashed spelling is a courtesy to subscribers only.
-fn event_type(given: &Value, snapshot: &CatalogSnapshot) -> Checked<EventType> {
+pub(super) fn event_type(given: &Value, snapshot: &CatalogSnapshot) -> Checked<EventType> {
     let text = value::text(given, TYPE_CHARS_MAX)?;
     EventType::parse(text)
         .ok()
@@ -153,7 +163,7 @@ fn event_id(given: &Value) -> Checked<EventId> {
     }
 }
 
-fn moment(given: &Value) -> Checked<Timestamp> {
+pub(super) fn moment(given: &Value) -> Checked<Timestamp> {
     given
         .as_str()
         .and_then(moment::read)

@@ -10,10 +10,11 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 use whisperer_domain::catalog::CatalogSnapshot;
+use whisperer_domain::envelope;
 use whisperer_domain::id::{EventId, HookId};
 use whisperer_domain::port::{DirectError, Directed, Directive, EventFound, Scope};
 
-use super::STALE_ROUNDS_MAX;
+use super::accept::STALE_ROUNDS_MAX;
 use crate::api::Api;
 use crate::api::auth::Principal;
 use crate::api::body;
@@ -148,7 +149,9 @@ fn recipients(
         let filter = filter
             .transpose()
             .map_err(|error| Problem::internal(&error))?;
-        return Ok(snapshot.recipients(&found.event.event_type, filter.as_ref()));
+        let event = &found.event;
+        let payload = envelope::is_json(&event.content_type).then_some(&*event.payload);
+        return Ok(snapshot.recipients(&event.event_type, payload, filter.as_ref()));
     };
     let mut wrong = Vec::new();
     for id in hooks {

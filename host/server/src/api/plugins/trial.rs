@@ -12,7 +12,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use whisperer_domain::catalog::CatalogSnapshot;
-use whisperer_domain::envelope;
 use whisperer_domain::event::Event;
 use whisperer_domain::hook::PluginChoice;
 use whisperer_domain::id::{EventId, EventKey, HookId, Sequence};
@@ -156,7 +155,8 @@ async fn event(
                 occurred_at: input.occurred_at.unwrap_or(now),
                 accepted_at: now,
                 object_id: input.object_id,
-                content_type: envelope::JSON.to_owned(),
+                content_type: input.content_type,
+                cloud: input.cloud,
                 payload: input.payload,
             })
         }

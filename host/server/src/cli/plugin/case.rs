@@ -146,6 +146,7 @@ impl GivenEvent {
                 .content_type
                 .clone()
                 .unwrap_or_else(|| envelope::JSON.to_owned()),
+            cloud: None,
             payload,
         })
     }

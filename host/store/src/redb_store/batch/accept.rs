@@ -114,6 +114,7 @@ impl Batch<'_, '_> {
             accepted_at: self.accept_at,
             object_id: new.object_id,
             content_type: new.content_type,
+            cloud: new.cloud,
             payload: new.payload,
         });
         self.tables
