@@ -5,6 +5,7 @@ mod intake;
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::Request;
 use http::StatusCode;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
@@ -35,6 +36,15 @@ pub(super) async fn receive(
     bytes_max: usize,
 ) -> Result<Received, Problem> {
     check_content_type(request.headers())?;
+    arrive(api, request, bytes_max).await
+}
+
+/// As [`receive`], for a body of any type: who calls has looked at it.
+pub(super) async fn receive_any(
+    api: &Api,
+    request: Request,
+    bytes_max: usize,
+) -> Result<Received, Problem> {
     arrive(api, request, bytes_max).await
 }
 
@@ -78,22 +88,25 @@ async fn arrive(api: &Api, request: Request, bytes_max: usize) -> Result<Receive
 
 /// Reads on and throws away, within bounds: a connection that is closed while its client still
 /// sends is reset, and the client never sees the answer.
-async fn discard(request: Request) {
+pub(super) async fn discard(request: Request) {
     // Who asks first whether to send sees the answer in time.
-    if request.headers().contains_key(EXPECT) {
-        return;
+    if !request.headers().contains_key(EXPECT) {
+        discard_rest(request.into_body()).await;
     }
-    let mut body = Limited::new(request.into_body(), DISCARD_BYTES_MAX);
+}
+
+pub(super) async fn discard_rest(body: Body) {
+    let mut body = Limited::new(body, DISCARD_BYTES_MAX);
     let reading = async { while let Some(Ok(_)) = body.frame().await {} };
     // Out of time is as good as read: the answer follows in any case.
     let _ = tokio::time::timeout(DISCARD_TIME_MAX, reading).await;
 }
 
-fn announced_bytes(headers: &HeaderMap) -> Option<usize> {
+pub(super) fn announced_bytes(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn too_large(bytes_max: usize) -> Problem {
+pub(super) fn too_large(bytes_max: usize) -> Problem {
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         format!("The body may have at most {bytes_max} bytes."),
@@ -115,14 +128,14 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The content type without its parameters.
-fn essence(headers: &HeaderMap) -> Option<String> {
+pub(super) fn essence(headers: &HeaderMap) -> Option<String> {
     let given = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let (essence, _) = given.split_once(';').unwrap_or((given, ""));
     Some(essence.trim().to_ascii_lowercase())
 }
 
 /// Nothing is unpacked here: what is packed would only be called broken JSON.
-fn check_content_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn check_content_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get(CONTENT_ENCODING) {
         Some(given) if !given.as_bytes().eq_ignore_ascii_case(b"identity") => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -151,6 +164,28 @@ pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
 /// Whether every later reader will take it for JSON.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Problem> {
     json::check(bytes).map_err(|fault| not_json(&fault, fault.line, fault.column))
+}
+
+/// As [`check`], for a part of a body that begins there in it: faults are told by their place in
+/// the whole.
+pub(super) fn check_part(bytes: &[u8], line: usize, column: usize) -> Result<(), Problem> {
+    json::check(bytes).map_err(|mut fault| {
+        if fault.line == 1 {
+            fault.column += column - 1;
+        }
+        fault.line += line - 1;
+        not_json(&fault, fault.line, fault.column)
+    })
+}
+
+/// JSON that breaks off or goes on where it should not.
+pub(super) fn broken(line: usize, column: usize, message: &str) -> Problem {
+    let fault = json::JsonFault {
+        line,
+        column,
+        message: message.to_owned(),
+    };
+    not_json(&fault, line, column)
 }
 
 /// A fault of shape that only reading finds.

@@ -115,6 +115,21 @@ impl Problem {
         self
     }
 
+    /// As an element of an answer that tells of many things.
+    pub(super) fn entry(self) -> Map<String, Value> {
+        let Document {
+            status,
+            detail,
+            members,
+            headers: _,
+        } = *self.0;
+        let mut entry = Map::new();
+        entry.insert("status".to_owned(), status.as_u16().into());
+        entry.insert("detail".to_owned(), detail.into());
+        entry.extend(members);
+        entry
+    }
+
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.insert(name, value);
         self

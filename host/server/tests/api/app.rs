@@ -13,10 +13,11 @@ use tower::ServiceExt as _;
 use whisperer_domain::access::{Right, Rights};
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::catalog::{CatalogChange, Token};
+use whisperer_domain::event::Event;
 use whisperer_domain::event_type::{EventType, EventTypeInfo, OMS_CATALOGUE};
-use whisperer_domain::id::{Digest, Owner};
+use whisperer_domain::id::{Digest, Owner, Sequence};
 use whisperer_domain::plugin::{Membership, PluginName};
-use whisperer_domain::port::{AuditedCatalog, BoxFuture, Catalog, Clock, Ledger};
+use whisperer_domain::port::{AuditedCatalog, BoxFuture, Catalog, Clock, Ledger, Scope};
 use whisperer_domain::time::Timestamp;
 use whisperer_server::Readiness;
 use whisperer_server::api::{Api, Limits, Ports, router};
@@ -159,6 +160,27 @@ impl TestApp {
         }
         self.send(request.body(Body::from(body.to_owned())).unwrap())
             .await
+    }
+
+    /// A post by the root with exactly these headers beside the token.
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request =
+            Request::post(format!("/whisperer{path}")).header("authorization", "Token root");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// The event of a delivery, as it is stored.
+    pub(crate) async fn stored(&self, sequence: u64) -> Arc<Event> {
+        let found = self.store.find(Sequence(sequence), Scope::All).await;
+        found.unwrap().unwrap().view.event
     }
 
     pub(crate) async fn root(&self, method: &str, path: &str, body: &Value) -> Answer {

@@ -8,11 +8,14 @@
 mod access;
 mod app;
 mod auth;
+mod batch;
+mod cloud_events;
 mod directed;
 mod document;
 mod edge_cases;
 mod event_types;
 mod events;
+mod filter;
 mod hook_events;
 mod hook_faults;
 mod hook_state;

@@ -148,6 +148,7 @@ async fn accept(
         occurred_at: None,
         object_id: None,
         content_type: envelope::JSON.to_owned(),
+        cloud: None,
         fingerprint: Sha256::digest(&sample.payload).into(),
         payload: sample.payload,
         idempotency: None,
