@@ -18,6 +18,8 @@ mod costly;
 mod directives;
 #[path = "black_box/ending.rs"]
 mod ending;
+#[path = "black_box/ingest.rs"]
+mod ingest;
 #[path = "black_box/main_job.rs"]
 mod main_job;
 #[path = "black_box/operator.rs"]
