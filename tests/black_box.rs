@@ -22,6 +22,8 @@ mod ending;
 mod ingest;
 #[path = "black_box/main_job.rs"]
 mod main_job;
+#[path = "black_box/oms_client.rs"]
+mod oms_client;
 #[path = "black_box/operator.rs"]
 mod operator;
 #[path = "black_box/outside.rs"]

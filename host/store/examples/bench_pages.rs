@@ -317,6 +317,7 @@ fn event(number: u64) -> NewEvent {
         fingerprint: [7; 32],
         idempotency: None,
         config_filter: None,
+        cloud: None,
     }
 }
 
@@ -346,6 +347,7 @@ fn attempt(sequence: u64, status: u16) -> Attempt {
 
 fn hook(number: u64) -> Hook {
     Hook {
+        filter: None,
         id: HookId(0),
         owner: Owner::parse(&format!("o{}", number % 4)).unwrap(),
         target: TargetUrl::parse(&format!("https://h{number}.example/")).unwrap(),

@@ -9,8 +9,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use whisperer_domain::access::AuditEntry;
+use whisperer_domain::catalog::CatalogChange;
 
 use super::Api;
+use super::auth::Principal;
 use super::list::List;
 use super::moment;
 use super::problem::Problem;
@@ -77,6 +79,15 @@ pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Respon
     let whole = found.len() == limit || last != found.last().map(|entry| entry.number);
     let next = last.filter(|last| whole && *last > 1);
     Ok(list.answer(next.and_then(|last| query.next_link(last))))
+}
+
+/// After it was done: what was done is the truth, and a note that is lost undoes nothing.
+pub(super) async fn remember(api: &Api, who: &Principal, object: &str, action: &'static str) {
+    let noted = CatalogChange::Noted(object.to_owned());
+    let noted = api.catalog.change_noted(noted, who.bare_note(action));
+    if let Err(error) = noted.await {
+        tracing::error!(object, action, %error, "this is missing in the audit");
+    }
 }
 
 fn view(entry: &AuditEntry) -> View<'_> {

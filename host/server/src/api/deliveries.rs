@@ -7,7 +7,9 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::delivery::StateKind;
 use whisperer_domain::id::HookId;
@@ -15,6 +17,7 @@ use whisperer_domain::port::{Directed, Directive, Selection};
 use whisperer_domain::time::Timestamp;
 
 use super::Api;
+use super::audit;
 use super::auth::Principal;
 use super::body;
 use super::field_errors::{Checked, FieldErrors};
@@ -38,12 +41,58 @@ const MEMBERS: [&str; 9] = [
     "dry_run",
 ];
 
+/// For the document. At least one of the filters.
+#[allow(non_snake_case, reason = "Django's spelling")]
+#[derive(Serialize, ToSchema)]
+struct SelectionInput {
+    hook: Option<u64>,
+    /// A type, or a pattern.
+    event_type: Option<String>,
+    /// pending, delivered, discarded, dead or cancelled
+    state: Option<String>,
+    #[schema(format = DateTime)]
+    created_date: Option<String>,
+    #[schema(format = DateTime)]
+    created_date__gt: Option<String>,
+    #[schema(format = DateTime)]
+    created_date__gte: Option<String>,
+    #[schema(format = DateTime)]
+    created_date__lt: Option<String>,
+    #[schema(format = DateTime)]
+    created_date__lte: Option<String>,
+    /// Only count.
+    dry_run: Option<bool>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Selected {
+    deliveries: u64,
+    /// There are more: counting has a bound.
+    deliveries_at_least: bool,
+    dry_run: bool,
+}
+
 struct Asked {
     selection: Selection,
     state: Option<StateKind>,
     dry_run: bool,
 }
 
+/// Deliver once more what a filter selects
+///
+/// What is dead, unless `state` says otherwise.
+#[utoipa::path(
+    post,
+    path = "/whisperer/deliveries/retry/",
+    operation_id = "deliveries_retry",
+    tag = "Deliveries",
+    request_body = SelectionInput,
+    responses(
+        (status = 200, body = Selected, description = "Counted, and nothing done."),
+        (status = 202, body = Selected, description = "Written down; the lanes work through it at their pace."),
+        (status = 409, description = "The catalog is being changed too fast."),
+    ),
+)]
 pub(super) async fn retry(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -54,9 +103,22 @@ pub(super) async fn retry(
         selection: asked.selection,
         state: asked.state.unwrap_or(StateKind::Dead),
     };
-    direct(&api, &who, directive, asked.dry_run).await
+    direct(&api, &who, directive, asked.dry_run, "retried").await
 }
 
+/// Call off what a filter selects of what is pending
+#[utoipa::path(
+    post,
+    path = "/whisperer/deliveries/cancel/",
+    operation_id = "deliveries_cancel",
+    tag = "Deliveries",
+    request_body = SelectionInput,
+    responses(
+        (status = 200, body = Selected, description = "Counted, and nothing done."),
+        (status = 202, body = Selected, description = "Written down; the lanes work through it at their pace."),
+        (status = 409, description = "The catalog is being changed too fast."),
+    ),
+)]
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -79,6 +141,7 @@ pub(super) async fn cancel(
         &who,
         Directive::Cancel(asked.selection),
         asked.dry_run,
+        "cancelled",
     )
     .await
 }
@@ -88,6 +151,7 @@ async fn direct(
     who: &Principal,
     directive: Directive,
     dry_run: bool,
+    action: &'static str,
 ) -> Result<Response, Problem> {
     let told = format!("{directive:?}");
     match api.ledger.direct(directive, who.scope(), dry_run).await? {
@@ -99,13 +163,14 @@ async fn direct(
                 StatusCode::OK
             } else {
                 tracing::info!(owner = %who.owner, directive = told, deliveries, "directed by filter");
+                audit::remember(api, who, "deliveries", action).await;
                 StatusCode::ACCEPTED
             };
-            let body = json!({
-                "deliveries": deliveries,
-                "deliveries_at_least": at_least,
-                "dry_run": dry_run,
-            });
+            let body = Selected {
+                deliveries,
+                deliveries_at_least: at_least,
+                dry_run,
+            };
             Ok((status, Json(body)).into_response())
         }
         Directed::Due { .. } | Directed::Made { .. } => Err(Problem::internal(

@@ -34,15 +34,15 @@ use super::auth::Principal;
 use super::body;
 use super::field_errors::FieldErrors;
 use super::problem::Problem;
-use accept::{Haste, accept};
 pub(in crate::api) use accept::fresh_id;
+use accept::{Haste, accept};
 use cloud_event::Shape;
 
 pub(super) use batch::{__path_batch, batch};
 pub(in crate::api) use input::Input;
 pub(super) use list::{__path_list, __path_one, everything, list, one};
 pub(super) use replay::{__path_replay, replay};
-use schema::EventInput;
+use schema::{CloudEventInput, EventInput};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
@@ -64,7 +64,10 @@ struct Answer<'a> {
     operation_id = "event_create",
     tag = "Events",
     params(("Idempotency-Key" = Option<String>, Header, max_length = 255, description = "For 24 hours the same key with the same body answers the same.")),
-    request_body = EventInput,
+    request_body(content(
+        (EventInput = "application/json"),
+        (CloudEventInput = "application/cloudevents+json"),
+    ), description = "Ours or a structured CloudEvent; a binary one is any body with `ce-` headers"),
     responses(
         (status = 202, body = Answer, description = "It is on disk.", headers(("Idempotent-Replayed" = String, description = "`true` if it had been accepted before."))),
         (status = 409, description = "The id, or the Idempotency-Key, was used for another body."),

@@ -22,7 +22,7 @@ use super::list::List;
 use super::problem::Problem;
 use super::query::Query;
 pub(super) use awaited::{Awaited, Watched};
-pub(super) use retry::retry;
+pub(super) use retry::{__path_retry, retry};
 use view::DetailView;
 pub(super) use view::HookEventView;
 pub(super) use view::attempt as attempt_view;
@@ -60,7 +60,18 @@ pub(super) async fn list(
     listed(&api, &snapshot, query, wanted).await
 }
 
-/// `/event_queues/`: what is pending.
+/// What is pending
+#[utoipa::path(
+    get,
+    path = "/whisperer/event_queues/",
+    operation_id = "event_queues",
+    tag = "Deliveries",
+    params(filter::Filters),
+    responses(
+        (status = 200, body = [HookEventView], headers(("Link" = String, description = "Where the rest is, as RFC 8288 writes it."))),
+        (status = 400, description = "A filter is not valid."),
+    ),
+)]
 pub(super) async fn queue(
     State(api): State<Arc<Api>>,
     who: Principal,

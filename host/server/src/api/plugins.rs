@@ -13,13 +13,14 @@ use http::{StatusCode, Uri};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot};
+use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::hook::PluginChoice;
 use whisperer_domain::plugin::PluginName;
 use whisperer_domain::port::{BoxFuture, TransformJob};
 use whisperer_sandbox::{Part, PluginStatus, PutError, Sandbox, Stray, Trial};
 
 use super::Api;
+use super::audit;
 use super::auth::Principal;
 use super::body;
 use super::field_errors::FieldErrors;
@@ -187,7 +188,7 @@ pub(super) async fn put(
     api.plugins.put(name.clone(), part).await?;
     // It is accounted for until nobody holds its copy any more.
     drop(received);
-    remember(&api, &who, &name, "put").await;
+    audit::remember(&api, &who, &format!("plugins/{name}"), "put").await;
     tracing::info!(plugin = %name, owner = %who.owner, "a plugin was put by the API");
     shown(&api, &who, &name, status)
 }
@@ -234,18 +235,9 @@ pub(super) async fn delete(
         .member("hooks", hooks.into_iter().take(HOOKS_NAMED_MAX).collect::<Value>()));
     }
     api.plugins.remove(name.clone()).await?;
-    remember(&api, &who, &name, "removed").await;
+    audit::remember(&api, &who, &format!("plugins/{name}"), "removed").await;
     tracing::info!(plugin = %name, owner = %who.owner, "a plugin was removed by the API");
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-/// After it was done: the folder is the truth, and a note that is lost undoes nothing.
-async fn remember(api: &Api, who: &Principal, name: &PluginName, action: &'static str) {
-    let object = CatalogChange::Noted(format!("plugins/{name}"));
-    let noted = api.catalog.change_noted(object, who.bare_note(action));
-    if let Err(error) = noted.await {
-        tracing::error!(plugin = %name, action, %error, "this is missing in the audit");
-    }
 }
 
 fn naming(snapshot: &CatalogSnapshot, name: &PluginName) -> Vec<u64> {
@@ -281,7 +273,7 @@ pub(super) async fn release(
         return Err(Problem::not_found());
     }
     let released = api.plugins.release(&name);
-    remember(&api, &who, &name, "released").await;
+    audit::remember(&api, &who, &format!("plugins/{name}"), "released").await;
     Ok(Json(Released { released }).into_response())
 }
 

@@ -126,7 +126,9 @@ impl Problem {
         let mut entry = Map::new();
         entry.insert("status".to_owned(), status.as_u16().into());
         entry.insert("detail".to_owned(), detail.into());
-        entry.extend(members);
+        // Not the OMS's spelling of errors at the top level: these answers are ours alone.
+        let ours = |name: &str| ["errors", "line", "column"].contains(&name);
+        entry.extend(members.into_iter().filter(|(name, _)| ours(name)));
         entry
     }
 

@@ -21,9 +21,9 @@ use whisperer_domain::port::{Attempted, DeliveryView, Scope};
 
 use super::fault::Fault;
 use super::record::{HookRecord, Row};
-use super::rows;
 use super::shared::Shared;
 use super::tables::Views;
+use super::{frame, rows};
 
 /// The most attempts that one look at a delivery reads.
 const ATTEMPTS_MAX: usize = 1000;

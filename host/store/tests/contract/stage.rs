@@ -14,9 +14,9 @@ use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, PluginChoice};
 use whisperer_domain::id::{AttemptId, EventId, HookId, Owner, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
-    AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog, Clock,
-    DeliveryQuery, DirectError, Directed, Directive, FeedItem, FeedSink, Lease, Ledger, Scope,
-    Settled, Settlement, Taken, Verdict,
+    AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Clock, DeliveryQuery,
+    DirectError, Directed, Directive, FeedItem, FeedSink, Lease, Ledger, Scope, Settled,
+    Settlement, Taken, Verdict,
 };
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::target_url::TargetUrl;
@@ -210,7 +210,8 @@ impl Stage {
         let snapshot = self.catalog.snapshot();
         let event = EventId::parse(event).unwrap();
         let found = self.ledger.find_event(event.clone()).await.unwrap();
-        let recipients = snapshot.recipients(&found.unwrap().event.event_type, None);
+        let found = found.unwrap().event;
+        let recipients = snapshot.recipients(&found.event_type, Some(&found.payload), None);
         let replay = Directive::Replay {
             event,
             recipients,

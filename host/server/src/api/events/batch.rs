@@ -30,6 +30,7 @@ use whisperer_domain::event::IdempotencyKey;
 use whisperer_domain::port::Accepted;
 
 use super::accept::{Haste, accept};
+use super::schema::{BatchResult, CloudEventInput, EventInput};
 use super::{Input, cloud_event, idempotency_key};
 use crate::api::Api;
 use crate::api::auth::Principal;
@@ -79,6 +80,26 @@ impl Form {
     }
 }
 
+/// Post many events
+///
+/// Each is taken or refused as if it had come alone. What ends a batch early is a problem, whose
+/// `results` are the entries so far.
+#[utoipa::path(
+    post,
+    path = "/whisperer/events/batch/",
+    operation_id = "events_batch",
+    tag = "Events",
+    params(("Idempotency-Key" = Option<String>, Header, max_length = 255, description = "Holds for each event together with its index.")),
+    request_body(content(
+        (Vec<EventInput> = "application/json"),
+        (String = "application/x-ndjson"),
+        (String = "application/jsonl"),
+        (Vec<CloudEventInput> = "application/cloudevents-batch+json"),
+    ), description = "Up to 10,000 events and 64 MiB"),
+    responses(
+        (status = 200, body = [BatchResult], description = "It was read to its end: an entry for each event, in order."),
+    ),
+)]
 pub(in crate::api) async fn batch(
     State(api): State<Arc<Api>>,
     who: Principal,

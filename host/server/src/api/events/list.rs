@@ -8,16 +8,41 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::LINK;
 use http::{HeaderValue, Uri};
+use utoipa::IntoParams;
 use whisperer_domain::id::{EventId, EventKey};
 use whisperer_domain::port::{DeliveryQuery, EventQuery, Scope};
 
 use super::view::{EventDetail, EventView};
 use crate::api::Api;
-use crate::api::auth::Principal;
 use crate::api::hook_events::{HookEventView, filter};
 use crate::api::list::List;
 use crate::api::problem::Problem;
 use crate::api::query::{self, Query};
+
+/// For the document.
+#[allow(dead_code, reason = "read by the derive, not by code")]
+#[allow(non_snake_case, reason = "Django's spelling")]
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Filters {
+    /// A type, or a pattern.
+    r#type: Option<String>,
+    object_id: Option<String>,
+    #[param(format = DateTime)]
+    created_date: Option<String>,
+    #[param(format = DateTime)]
+    created_date__gt: Option<String>,
+    #[param(format = DateTime)]
+    created_date__gte: Option<String>,
+    #[param(format = DateTime)]
+    created_date__lt: Option<String>,
+    #[param(format = DateTime)]
+    created_date__lte: Option<String>,
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+    /// Out of a `Link`.
+    cursor: Option<String>,
+}
 
 /// Rows asked of the store at once: each brings its payload of up to 1 MiB.
 const ROWS_A_STEP: usize = 100;
@@ -26,12 +51,24 @@ const EXAMINED_MAX: usize = 20_000;
 /// Deliveries shown within their event. Each shows the payload once more.
 const DELIVERIES_SHOWN: usize = 20;
 
+/// Events, newest first
+///
+/// A page looks at a bounded number of rows: it may be partial, and `Link` says where to go on.
+#[utoipa::path(
+    get,
+    path = "/whisperer/events/",
+    operation_id = "events",
+    tag = "Events",
+    params(Filters),
+    responses(
+        (status = 200, body = [EventView], headers(("Link" = String, description = "Where the rest is, as RFC 8288 writes it."))),
+        (status = 400, description = "A filter is not valid."),
+    ),
+)]
 pub(in crate::api) async fn list(
     State(api): State<Arc<Api>>,
-    who: Principal,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    who.must_be_admin()?;
     let snapshot = api.catalog.snapshot();
     let mut names = vec!["type", "object_id"];
     names.extend(filter::CREATED);
@@ -71,12 +108,22 @@ pub(in crate::api) async fn list(
     Ok(list.answer(next.and_then(|next| query.next_link(next.0))))
 }
 
+/// An event with its newest deliveries
+#[utoipa::path(
+    get,
+    path = "/whisperer/events/{id}/",
+    operation_id = "event",
+    tag = "Events",
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, body = EventDetail, headers(("Link" = String, description = "Where the rest is, as RFC 8288 writes it."))),
+        (status = 404, description = "There is no such event."),
+    ),
+)]
 pub(in crate::api) async fn one(
     State(api): State<Arc<Api>>,
-    who: Principal,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    who.must_be_admin()?;
     let id = EventId::parse(&id).map_err(|_| Problem::not_found())?;
     let found = api.ledger.find_event(id.clone()).await?;
     let found = found.ok_or_else(Problem::not_found)?;

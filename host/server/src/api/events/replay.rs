@@ -8,7 +8,9 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::envelope;
 use whisperer_domain::id::{EventId, HookId};
@@ -16,6 +18,7 @@ use whisperer_domain::port::{DirectError, Directed, Directive, EventFound, Scope
 
 use super::accept::STALE_ROUNDS_MAX;
 use crate::api::Api;
+use crate::api::audit;
 use crate::api::auth::Principal;
 use crate::api::body;
 use crate::api::field_errors::{Checked, FieldErrors};
@@ -28,6 +31,25 @@ const MEMBERS: [&str; 2] = ["hooks", "dry_run"];
 /// Hooks that can be named in one request.
 const HOOKS_MAX: usize = 1000;
 
+/// For the document.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReplayInput)]
+struct Input {
+    /// Absent: those that match now.
+    #[schema(min_items = 1, max_items = 1000)]
+    hooks: Option<Vec<u64>>,
+    /// Only count.
+    dry_run: Option<bool>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Replayed {
+    id: String,
+    /// New ones.
+    deliveries: u64,
+    dry_run: bool,
+}
+
 #[derive(Default)]
 struct Asked {
     /// None: those that match.
@@ -35,13 +57,29 @@ struct Asked {
     dry_run: bool,
 }
 
+/// Deliver a stored event once more
+///
+/// As new deliveries: to the hooks that match now, or to those that are named.
+#[utoipa::path(
+    post,
+    path = "/whisperer/events/{id}/replay/",
+    operation_id = "event_replay",
+    tag = "Events",
+    params(("id" = String, Path)),
+    request_body(content = Input),
+    responses(
+        (status = 200, body = Replayed, description = "Counted, and nothing done."),
+        (status = 202, body = Replayed),
+        (status = 404, description = "There is no such event."),
+        (status = 409, description = "The catalog is being changed too fast."),
+    ),
+)]
 pub(in crate::api) async fn replay(
     State(api): State<Arc<Api>>,
     who: Principal,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    who.must_be_admin()?;
     let id = EventId::parse(&id).map_err(|_| Problem::not_found())?;
     let received = body::receive(&api, request, BODY_BYTES_MAX).await?;
     let asked = if received.bytes.is_empty() {
@@ -56,9 +94,14 @@ pub(in crate::api) async fn replay(
         StatusCode::OK
     } else {
         tracing::info!(event = %id, deliveries, "an event is replayed");
+        audit::remember(&api, &who, &format!("events/{id}"), "replayed").await;
         StatusCode::ACCEPTED
     };
-    let body = json!({"id": id.as_str(), "deliveries": deliveries, "dry_run": asked.dry_run});
+    let body = Replayed {
+        id: id.to_string(),
+        deliveries,
+        dry_run: asked.dry_run,
+    };
     Ok((status, Json(body)).into_response())
 }
 

@@ -2,13 +2,15 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use whisperer_domain::event::Event;
 use whisperer_domain::port::EventFound;
 
 use crate::api::hook_events::HookEventView;
 use crate::api::moment;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Event)]
 pub(super) struct EventView<'a> {
     id: &'a str,
     r#type: &'a str,
@@ -18,6 +20,7 @@ pub(super) struct EventView<'a> {
     created_date: String,
     content_type: &'a str,
     /// Null if it is no JSON.
+    #[schema(value_type = Option<Value>)]
     payload: Option<&'a RawValue>,
 }
 
@@ -35,10 +38,11 @@ impl<'a> EventView<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct EventDetail<'a> {
     #[serde(flatten)]
     summary: EventView<'a>,
+    #[schema(value_type = Option<Object>)]
     config_filter: Option<&'a RawValue>,
     /// The newest; the `Link` leads to the rest.
     deliveries: Vec<HookEventView<'a>>,

@@ -7,13 +7,16 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use serde::Serialize;
 use serde_json::{Map, json};
+use utoipa::ToSchema;
 use whisperer_domain::delivery::DeliveryState;
 use whisperer_domain::port::{DirectError, Directed, Directive};
 
 use super::awaited::{Awaited, Watched};
 use super::view;
 use crate::api::Api;
+use crate::api::audit;
 use crate::api::auth::Principal;
 use crate::api::body;
 use crate::api::field_errors::FieldErrors;
@@ -21,12 +24,48 @@ use crate::api::problem::Problem;
 use crate::api::value;
 use crate::nearest::did_you_mean;
 
+/// For the document.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RetryInput)]
+struct Input {
+    /// Although it is delivered, or due in any case.
+    force: Option<bool>,
+}
+
+/// For the document.
+#[derive(Serialize, ToSchema)]
+struct Retried {
+    detail: String,
+    response_status: Option<u16>,
+    response_content: Option<String>,
+    response_time: Option<f64>,
+    delivered: bool,
+    error: Option<String>,
+    state: String,
+}
+
 const BODY_BYTES_MAX: usize = 4 << 10;
 const DELIVERED: &str = "Webhook event delivered successfully";
 const FAILED: &str = "Webhook event delivery failed";
 /// Ours: the OMS waited for as long as it took.
 const UNDER_WAY: &str = "Webhook event is being delivered";
 
+/// Try a delivery now, and wait for the answer
+#[utoipa::path(
+    post,
+    path = "/whisperer/hook_events/{id}/retry/",
+    operation_id = "delivery_retry",
+    tag = "Deliveries",
+    params(("id" = u64, Path)),
+    request_body(content = Input),
+    responses(
+        (status = 200, body = Retried, description = "It is delivered."),
+        (status = 202, body = Retried, description = "It is still being tried."),
+        (status = 404, description = "There is no such delivery, or it is another owner's."),
+        (status = 406, description = "The receiver refused it again: see `response_status`. Or it was not tried: it is delivered already (`event_100_3`) or due in any case (`event_100_6`), unless forced."),
+        (status = 409, description = "Its hook is gone, paused, inactive or disabled."),
+    ),
+)]
 pub(in crate::api) async fn retry(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -57,6 +96,8 @@ pub(in crate::api) async fn retry(
         force,
         "a delivery is retried by hand"
     );
+    let object = format!("hook_events/{}", sequence.0);
+    audit::remember(&api, &who, &object, "retried").await;
     let awaited = watched.until_tried(attempts, hook).await?;
     Ok(answer(&awaited))
 }

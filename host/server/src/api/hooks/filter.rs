@@ -9,9 +9,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use whisperer_domain::filter::{Decision, Filter, FilterFault, TEXT_BYTES_MAX};
 use whisperer_domain::json::{Tree, VALUES_MAX};
 
@@ -66,6 +67,26 @@ fn told(faults: &[FilterFault]) -> Fault {
     errors.into()
 }
 
+/// For the document.
+#[derive(Serialize, ToSchema)]
+struct FilterTrialInput {
+    payload: Value,
+    /// Absent: that of the hook.
+    #[schema(value_type = Option<Object>)]
+    filter: Option<Value>,
+}
+
+/// For the document.
+#[derive(Serialize, ToSchema)]
+struct FilterTrial {
+    matches: bool,
+    /// Where the condition stands, and itself; null where none decided.
+    #[schema(value_type = Option<Object>)]
+    decided_by: Value,
+    /// Why none decided.
+    detail: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked<'a> {
@@ -80,6 +101,21 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawVa
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
+/// Whether a filter lets a payload through
+///
+/// The hook's own, or one that is not stored yet; and which condition decided.
+#[utoipa::path(
+    post,
+    path = "/whisperer/hooks/{id}/filter/try/",
+    operation_id = "hook_filter_try",
+    tag = "Hooks",
+    params(("id" = u64, Path)),
+    request_body = FilterTrialInput,
+    responses(
+        (status = 200, body = FilterTrial),
+        (status = 404, description = "There is no such hook, or it is another owner's."),
+    ),
+)]
 pub(in crate::api) async fn try_filter(
     State(api): State<Arc<Api>>,
     who: Principal,

@@ -10,7 +10,7 @@ use whisperer_domain::catalog::{CatalogChange, Changed};
 use whisperer_domain::hook::{Hook, HookStatus};
 use whisperer_domain::port::CatalogError;
 
-use super::{STALE_ROUNDS_MAX, hook_id, shown, visible};
+use super::{HookView, STALE_ROUNDS_MAX, hook_id, shown, visible};
 use crate::api::Api;
 use crate::api::auth::Principal;
 use crate::api::problem::Problem;
@@ -21,6 +21,31 @@ enum Wish {
     Resume,
 }
 
+impl Wish {
+    /// As the audit names it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Pause => "paused",
+            Self::Resume => "resumed",
+        }
+    }
+}
+
+/// Hold a hook's deliveries
+///
+/// They are taken and wait. Repeatable.
+#[utoipa::path(
+    post,
+    path = "/whisperer/hooks/{id}/pause/",
+    operation_id = "hook_pause",
+    tag = "Hooks",
+    params(("id" = u64, Path)),
+    responses(
+        (status = 200, body = HookView, headers(("ETag" = String))),
+        (status = 404, description = "There is no such hook, or it is another owner's."),
+        (status = 409, description = "The hook is not active, or others change it at this moment."),
+    ),
+)]
 pub(in crate::api) async fn pause(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -29,6 +54,21 @@ pub(in crate::api) async fn pause(
     change(&api, &who, &id, Wish::Pause).await
 }
 
+/// Let a paused hook's deliveries go
+///
+/// From the oldest. Repeatable.
+#[utoipa::path(
+    post,
+    path = "/whisperer/hooks/{id}/resume/",
+    operation_id = "hook_resume",
+    tag = "Hooks",
+    params(("id" = u64, Path)),
+    responses(
+        (status = 200, body = HookView, headers(("ETag" = String))),
+        (status = 404, description = "There is no such hook, or it is another owner's."),
+        (status = 409, description = "The hook is not active, or others change it at this moment."),
+    ),
+)]
 pub(in crate::api) async fn resume(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -49,7 +89,16 @@ async fn change(api: &Api, who: &Principal, id: &str, wish: Wish) -> Result<Resp
             status,
             ..old.clone()
         });
-        match api.catalog.change(CatalogChange::ReplaceHook(new)).await {
+        let note = who.note(
+            wish.word(),
+            Some(&HookView::of(old, None, &snapshot)),
+            Some(&HookView::of(&new, None, &snapshot)),
+        );
+        match api
+            .catalog
+            .change_noted(CatalogChange::ReplaceHook(new), note)
+            .await
+        {
             Ok(Changed::Hook(hook)) => {
                 tracing::info!(hook = id.0, status = ?hook.status, "hook paused or resumed");
                 return Ok(shown(api, StatusCode::OK, &hook).await);

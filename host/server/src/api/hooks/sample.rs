@@ -12,8 +12,10 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::delivery::DeliveryState;
 use whisperer_domain::envelope;
@@ -39,11 +41,51 @@ const TYPE_CHARS_MAX: usize = 256;
 /// What marks an event as a test.
 const ID_PREFIX: &str = "test-";
 
+/// For the document.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TestInput)]
+struct Input {
+    /// One that the hook wants; absent: the first there is.
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    /// Absent: the type's example, or a small sample.
+    payload: Option<Value>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Tested {
+    event_id: String,
+    delivery_id: u64,
+    delivered: bool,
+    state: &'static str,
+    /// Why it is not delivered.
+    detail: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    attempt: Option<Value>,
+}
+
 struct Sample {
     event_type: EventType,
     payload: Bytes,
 }
 
+/// Send a hook a sample
+///
+/// Through everything that a real event goes through; its first attempt is waited for.
+#[utoipa::path(
+    post,
+    path = "/whisperer/hooks/{id}/test/",
+    operation_id = "hook_test",
+    tag = "Hooks",
+    params(("id" = u64, Path)),
+    request_body(content = Input),
+    responses(
+        (status = 200, body = Tested),
+        (status = 202, body = Tested, description = "It is still to be tried."),
+        (status = 404, description = "There is no such hook, or it is another owner's."),
+        (status = 409, description = "The hook is paused, inactive or disabled."),
+    ),
+)]
 pub(in crate::api) async fn test(
     State(api): State<Arc<Api>>,
     who: Principal,
@@ -196,13 +238,13 @@ fn answer(event: &EventId, delivery: Sequence, awaited: &Awaited) -> Response {
     } else {
         StatusCode::ACCEPTED
     };
-    let body = json!({
-        "event_id": event.as_str(),
-        "delivery_id": delivery.0,
-        "delivered": *state == DeliveryState::Delivered,
-        "state": state.word(),
-        "detail": awaited.error(),
-        "attempt": attempt.map(attempt_view),
-    });
+    let body = Tested {
+        event_id: event.to_string(),
+        delivery_id: delivery.0,
+        delivered: *state == DeliveryState::Delivered,
+        state: state.word(),
+        detail: awaited.error(),
+        attempt: attempt.map(attempt_view),
+    };
     (status, Json(body)).into_response()
 }

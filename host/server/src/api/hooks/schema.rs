@@ -56,6 +56,9 @@ pub(in crate::api) struct HookInput {
     max_age: Option<u64>,
     #[schema(minimum = 1, maximum = 256)]
     max_in_flight: Option<u16>,
+    /// Which payloads it wants: see the README.
+    #[schema(value_type = Option<Object>)]
+    filter: Option<Value>,
 }
 
 /// The fields of `HookInput`, none of them needed. Its members are laid in by `openapi`.

@@ -54,6 +54,8 @@ struct Asked<'a> {
 struct TrialInput {
     /// An event to try it on.
     event: Option<EventInput>,
+    /// An event that is stored; for admins.
+    event_id: Option<String>,
     /// The event of this delivery.
     delivery_id: Option<u64>,
     /// Of the one plugin.
@@ -175,7 +177,7 @@ async fn event(
 
 /// Events belong to the installation: who is no admin sees those of their own deliveries alone.
 async fn stored(api: &Api, who: &Principal, id: &str) -> Result<Event, Problem> {
-    if !who.admin {
+    if !who.is_admin() {
         return Err(invalid(
             "event_id",
             "Reading events takes an admin token: name one of your deliveries by delivery_id.",

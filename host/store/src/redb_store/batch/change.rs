@@ -13,9 +13,7 @@ use super::{Batch, lease};
 use crate::catalog_edit::{self, Edit};
 use crate::redb_store::fault::Fault;
 use crate::redb_store::frame;
-use crate::redb_store::record::{
-    HookRecord, encode_event_type, encode_membership, encode_token,
-};
+use crate::redb_store::record::{HookRecord, encode_event_type, encode_membership, encode_token};
 
 impl Batch<'_, '_> {
     /// The outer error spoils the transaction unless it is damage, which was met before
