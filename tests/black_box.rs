@@ -16,6 +16,8 @@ mod compiling;
 mod costly;
 #[path = "black_box/directives.rs"]
 mod directives;
+#[path = "black_box/edge.rs"]
+mod edge;
 #[path = "black_box/ending.rs"]
 mod ending;
 #[path = "black_box/ingest.rs"]

@@ -29,3 +29,4 @@ mod secrets;
 mod selections;
 mod shelf;
 mod stored_events;
+mod together;
