@@ -255,6 +255,17 @@ async fn a_test_goes_to_its_hook_alone_and_answers_with_the_attempt() {
         json!({"id": 1, "description": "A sample of shipment.cancelled"})
     );
 
+    let example = json!({"example": {"shipment": "as agreed"}});
+    let path = "/event-types/shipment.created/";
+    assert_eq!(app.root("PUT", path, &example).await.status, 200);
+    let call = ("/hooks/1/test/", "{\"type\": \"shipment.created\"}");
+    while_settled(&app, call, Some(200), Verdict::Delivered).await;
+    let shown = app
+        .root("GET", "/hook_events/2/", &Value::Null)
+        .await
+        .json();
+    assert_eq!(shown["request_payload"], example["example"]);
+
     let own = "{\"type\": \"shipment.created\", \"payload\": [7]}";
     let call = ("/hooks/1/test/", own);
     let after = Verdict::Retry { after: MINUTE };
@@ -262,7 +273,7 @@ async fn a_test_goes_to_its_hook_alone_and_answers_with_the_attempt() {
     assert_eq!((status, &body["delivered"]), (200, &json!(false)));
     assert_eq!(body["detail"], "the receiver answered 500");
     let shown = app
-        .root("GET", "/hook_events/2/", &Value::Null)
+        .root("GET", "/hook_events/3/", &Value::Null)
         .await
         .json();
     assert_eq!(shown["request_payload"], json!([7]));

@@ -141,7 +141,8 @@ impl Views {
 pub(super) fn are_incomplete(txn: &ReadTransaction) -> Result<bool, Fault> {
     Ok(!has_table(txn, &REPLAYS)?
         || !has_table(txn, &EVENT_FILTERS)?
-        || !has_table(txn, &DIRECTIVES)?)
+        || !has_table(txn, &DIRECTIVES)?
+        || !has_table(txn, &AUDIT)?)
 }
 
 /// Whether the file holds a table of this name, whatever is in it.

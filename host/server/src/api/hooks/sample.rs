@@ -131,7 +131,7 @@ fn read(
     };
     let payload = match input.get("payload") {
         Some(given) => given.to_string(),
-        None => sample(&event_type),
+        None => sample(&event_type, snapshot),
     };
     errors.or(Sample {
         event_type,
@@ -172,7 +172,12 @@ fn event_type(
     }
 }
 
-fn sample(event_type: &EventType) -> String {
+/// The example that stands in the catalogue, or a small one that says what it is.
+fn sample(event_type: &EventType, snapshot: &CatalogSnapshot) -> String {
+    let info = snapshot.event_types.get(event_type);
+    if let Some(example) = info.and_then(|info| info.example.as_ref()) {
+        return example.to_string();
+    }
     json!({"id": 1, "description": format!("A sample of {event_type}")}).to_string()
 }
 
