@@ -14,7 +14,7 @@ use std::pin::Pin;
 
 pub use catalog::{AuditedCatalog, Catalog, CatalogError};
 pub use clock::Clock;
-pub use directive::{DirectError, Directed, Directive, Selection};
+pub use directive::{DirectError, Directed, Directive, Run, Selection};
 pub use event_list::{EventFound, EventPage, EventQuery};
 pub use ledger::{
     AcceptError, Accepted, Attempted, Budget, DeliveryQuery, DeliveryView, FeedItem, FeedSink,

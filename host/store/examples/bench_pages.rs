@@ -30,8 +30,8 @@ use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, PluginChoice};
 use whisperer_domain::id::{AttemptId, EventId, EventKey, HookId, Owner, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
-    BoxFuture, Catalog, Clock, DeliveryQuery, Directive, EventQuery, Fence, Lease, Ledger, Scope,
-    Selection, Settlement, Verdict,
+    BoxFuture, Catalog, Clock, DeliveryQuery, Directive, EventQuery, Fence, Lease, Ledger, Run,
+    Scope, Selection, Settlement, Verdict,
 };
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::sign::SignatureForm;
@@ -245,11 +245,15 @@ async fn directives(store: &RedbStore) {
         selection: Selection::default(),
         state: StateKind::Dead,
     };
-    let (ms, counted) = timed(async || store.direct(dead(), Scope::All, true).await.unwrap()).await;
+    let (ms, counted) =
+        timed(async || store.direct(dead(), Scope::All, Run::Dry).await.unwrap()).await;
     println!("\ndry run over everything: {ms} ms, {counted:?}");
     let revision = store.snapshot().revision;
     let began = Instant::now();
-    store.direct(dead(), Scope::All, false).await.unwrap();
+    store
+        .direct(dead(), Scope::All, Run::Real(None))
+        .await
+        .unwrap();
     let mut slowest = Duration::ZERO;
     let mut posts = 0;
     let left = || {

@@ -24,7 +24,7 @@ use whisperer_domain::id::{EventId, EventKey, HookId, Owner, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog, CatalogError,
     Clock, DeliveryQuery, DirectError, Directed, Directive, EventFound, EventPage, EventQuery,
-    FeedItem, FeedSink, Fence, LaneView, Lease, Ledger, LedgerStatus, Page, Scope, Settled,
+    FeedItem, FeedSink, Fence, LaneView, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled,
     Settlement, StoreDown, StoreHealth, Taken,
 };
 use whisperer_domain::secret::{MASK, Secret};
@@ -162,11 +162,7 @@ impl MemoryStore {
         let edit = catalog_edit::edit(&mut model.catalog, change, now, &mut model.next_hook)?;
         model.catalog.index();
         model.commits += 1;
-        if let Some(note) = note {
-            let number = model.audit.last().map_or(0, |entry| entry.number) + 1;
-            let entry = catalog_edit::entry(note, edit.object(), number, now);
-            model.audit.push(entry);
-        }
+        model.note(note, edit.object(), now);
         // Before the feed: who is told of a revision finds it.
         self.publish(model);
         model.tell(FeedItem::Catalog(model.catalog.revision));
@@ -200,6 +196,15 @@ impl MemoryStore {
 }
 
 impl Model {
+    /// Remembers who did this.
+    fn note(&mut self, note: Option<Note>, object: String, now: Timestamp) {
+        if let Some(note) = note {
+            let number = self.audit.last().map_or(0, |entry| entry.number) + 1;
+            let entry = catalog_edit::entry(note, object, number, now);
+            self.audit.push(entry);
+        }
+    }
+
     fn fence(&self, hook: HookId) -> Fence {
         self.fences.get(&hook).copied().unwrap_or(FENCE_FIRST)
     }
@@ -329,13 +334,19 @@ impl Ledger for MemoryStore {
         &self,
         directive: Directive,
         scope: Scope,
-        dry_run: bool,
+        run: Run,
     ) -> BoxFuture<'_, Result<Directed, DirectError>> {
         Box::pin(async move {
-            if dry_run {
-                return self.model().weigh(&directive, &scope);
-            }
-            self.write(|model, now| model.direct(directive, scope, now))
+            let note = match run {
+                Run::Dry => return self.model().weigh(&directive, &scope),
+                Run::Real(note) => note,
+            };
+            self.write(|model, now| {
+                let object = directive.object();
+                let done = model.direct(directive, scope, now)?;
+                model.note(note, object, now);
+                Ok(done)
+            })
         })
     }
 

@@ -47,8 +47,8 @@ use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog, CatalogError,
     Clock, DeliveryQuery, DirectError, Directed, Directive, EventFound, EventPage, EventQuery,
-    FeedSink, LaneView, Lease, Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown,
-    Taken,
+    FeedSink, LaneView, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled, Settlement,
+    StoreDown, Taken,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -344,12 +344,12 @@ impl Ledger for RedbStore {
         &self,
         directive: Directive,
         scope: Scope,
-        dry_run: bool,
+        run: Run,
     ) -> BoxFuture<'_, Result<Directed, DirectError>> {
         Box::pin(async move {
-            let counted = match (&directive, dry_run) {
+            let counted = match (&directive, &run) {
                 // What it will come to is known once it is done.
-                (Directive::Retry { .. } | Directive::Replay { .. }, false) => None,
+                (Directive::Retry { .. } | Directive::Replay { .. }, Run::Real(_)) => None,
                 (
                     Directive::Requeue { .. }
                     | Directive::Cancel(_)
@@ -365,14 +365,17 @@ impl Ledger for RedbStore {
                     Some(counted)
                 }
             };
-            if let (Some(counted), true) = (&counted, dry_run) {
-                return Ok(counted.clone());
-            }
+            let note = match (run, &counted) {
+                (Run::Dry, Some(counted)) => return Ok(counted.clone()),
+                (Run::Dry, None) => None,
+                (Run::Real(note), _) => note,
+            };
             let directive = Box::new(directive);
             let done = self
                 .ask(|reply| Write::Direct {
                     directive,
                     scope,
+                    note,
                     reply,
                 })
                 .await

@@ -16,12 +16,22 @@
 //! - What a cancellation of its whole lane still covers (its hook answered 410, say) cannot be
 //!   brought back until that is done; a single one is answered as lagging, a selection waits.
 
+use crate::access::Note;
 use crate::catalog::Revision;
 use crate::delivery::{Delivery, StateKind};
 use crate::event_type::EventPattern;
 use crate::id::{EventId, HookId, Sequence};
 use crate::port::StoreDown;
 use crate::time::Timestamp;
+
+/// Whether a directive is carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// Nothing is written: it is checked, and counted.
+    Dry,
+    /// It is, and in the same write it is remembered whose wish it was, if there is a note.
+    Real(Option<Note>),
+}
 
 #[derive(Clone, Debug)]
 pub enum Directive {
@@ -43,6 +53,18 @@ pub enum Directive {
         recipients: Vec<HookId>,
         revision: Revision,
     },
+}
+
+impl Directive {
+    /// What it is done to, as the audit names it.
+    #[must_use]
+    pub fn object(&self) -> String {
+        match self {
+            Self::Retry { delivery, .. } => format!("hook_events/{}", delivery.0),
+            Self::Requeue { .. } | Self::Cancel(_) => "deliveries".to_owned(),
+            Self::Replay { event, .. } => format!("events/{event}"),
+        }
+    }
 }
 
 /// Which deliveries are meant; what is not said means all.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BoxFuture, DirectError, Directed, Directive, EventFound, EventPage, EventQuery};
+use super::{BoxFuture, DirectError, Directed, Directive, EventFound, EventPage, EventQuery, Run};
 use crate::attempt::Attempt;
 use crate::catalog::Revision;
 use crate::delivery::{
@@ -59,8 +59,7 @@ pub trait Ledger: Send + Sync {
     ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>>;
 
     /// Has something done with deliveries, as [`Directive`] says: durably, but for what a
-    /// selection means, which follows in steps. A dry run writes nothing: it checks and counts.
-    /// A scope of an owner leaves the deliveries of all other hooks untouched.
+    /// selection means, which follows in steps. Only a real [`Run`] writes. A scope of an owner leaves the deliveries of all other hooks untouched.
     ///
     /// # Cancel safety
     /// Once polled it may be done even if the future is dropped.
@@ -68,7 +67,7 @@ pub trait Ledger: Send + Sync {
         &self,
         directive: Directive,
         scope: Scope,
-        dry_run: bool,
+        run: Run,
     ) -> BoxFuture<'_, Result<Directed, DirectError>>;
 
     /// Ends once the delivery is written again, by whatever: begin to watch, then read or have

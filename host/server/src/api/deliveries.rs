@@ -13,11 +13,10 @@ use utoipa::ToSchema;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::delivery::StateKind;
 use whisperer_domain::id::HookId;
-use whisperer_domain::port::{Directed, Directive, Selection};
+use whisperer_domain::port::{Directed, Directive, Run, Selection};
 use whisperer_domain::time::Timestamp;
 
 use super::Api;
-use super::audit;
 use super::auth::Principal;
 use super::body;
 use super::field_errors::{Checked, FieldErrors};
@@ -76,6 +75,8 @@ struct Asked {
     selection: Selection,
     state: Option<StateKind>,
     dry_run: bool,
+    /// As it was asked, for the audit.
+    said: Map<String, Value>,
 }
 
 /// Deliver once more what a filter selects
@@ -100,10 +101,10 @@ pub(super) async fn retry(
 ) -> Result<Response, Problem> {
     let asked = asked(&api, &who, request).await?;
     let directive = Directive::Requeue {
-        selection: asked.selection,
+        selection: asked.selection.clone(),
         state: asked.state.unwrap_or(StateKind::Dead),
     };
-    direct(&api, &who, directive, asked.dry_run, "retried").await
+    direct(&api, &who, directive, "retried", &asked).await
 }
 
 /// Call off what a filter selects of what is pending
@@ -136,25 +137,25 @@ pub(super) async fn cancel(
             )));
         }
     }
-    direct(
-        &api,
-        &who,
-        Directive::Cancel(asked.selection),
-        asked.dry_run,
-        "cancelled",
-    )
-    .await
+    let directive = Directive::Cancel(asked.selection.clone());
+    direct(&api, &who, directive, "cancelled", &asked).await
 }
 
 async fn direct(
     api: &Api,
     who: &Principal,
     directive: Directive,
-    dry_run: bool,
     action: &'static str,
+    asked: &Asked,
 ) -> Result<Response, Problem> {
     let told = format!("{directive:?}");
-    match api.ledger.direct(directive, who.scope(), dry_run).await? {
+    let dry_run = asked.dry_run;
+    let run = if dry_run {
+        Run::Dry
+    } else {
+        Run::Real(Some(who.note(action, None::<&()>, Some(&asked.said))))
+    };
+    match api.ledger.direct(directive, who.scope(), run).await? {
         Directed::Selected {
             deliveries,
             at_least,
@@ -163,7 +164,6 @@ async fn direct(
                 StatusCode::OK
             } else {
                 tracing::info!(owner = %who.owner, directive = told, deliveries, "directed by filter");
-                audit::remember(api, who, "deliveries", action).await;
                 StatusCode::ACCEPTED
             };
             let body = Selected {
@@ -237,6 +237,7 @@ fn read(
         },
         state,
         dry_run: dry_run.unwrap_or(false),
+        said: input.clone(),
     })
 }
 

@@ -8,7 +8,7 @@ use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, BoxFuture, Budget, DeliveryQuery, DirectError, Directed,
     Directive, EventFound, EventPage, EventQuery, FeedSink, LaneView, Lease, Ledger, LedgerStatus,
-    Page, Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
+    Page, Run, Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -54,7 +54,7 @@ impl Ledger for LedgerDown {
         &self,
         _: Directive,
         _: Scope,
-        _: bool,
+        _: Run,
     ) -> BoxFuture<'_, Result<Directed, DirectError>> {
         Box::pin(async { down().await.map_err(DirectError::Down) })
     }

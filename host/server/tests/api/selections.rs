@@ -100,6 +100,31 @@ async fn deliveries_are_retried_and_cancelled_by_filter() {
 }
 
 #[tokio::test]
+async fn what_is_directed_is_remembered_as_it_was_asked() {
+    let app = TestApp::new().await;
+    app.hook(json!({})).await;
+    app.event(json!({"id": "one", "type": "package.created", "payload": 1}))
+        .await;
+    let asked = json!({"hook": 1, "state": "pending"});
+    let cancel = app.root("POST", "/deliveries/cancel/", &asked).await;
+    assert_eq!(cancel.status, 202, "{}", cancel.text);
+    let counted = json!({"hook": 1, "dry_run": true});
+    let counted = app.root("POST", "/deliveries/retry/", &counted).await;
+    assert_eq!(counted.status, 200);
+    let replay = app.root("POST", "/events/one/replay/", &Value::Null).await;
+    assert_eq!(replay.status, 202);
+    let audit = app
+        .root("GET", "/audit/?limit=2", &Value::Null)
+        .await
+        .json();
+    assert_eq!(audit[0]["object"], "events/one");
+    assert_eq!(audit[0]["action"], "replayed");
+    assert_eq!(audit[1]["object"], "deliveries");
+    assert_eq!(audit[1]["action"], "cancelled");
+    assert_eq!(audit[1]["after"], asked);
+}
+
+#[tokio::test]
 async fn selections_that_say_nothing_or_nonsense_are_refused() {
     let app = TestApp::new().await;
     app.hook(json!({})).await;

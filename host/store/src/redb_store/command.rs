@@ -50,6 +50,7 @@ pub(super) enum Write {
     Direct {
         directive: Box<Directive>,
         scope: Scope,
+        note: Option<Note>,
         reply: Reply<Result<Directed, DirectError>>,
     },
 }

@@ -256,9 +256,10 @@ fn apply(batch: &mut Batch<'_, '_>, write: Write) -> Result<Answer, Fault> {
         Write::Direct {
             directive,
             scope,
+            note,
             reply,
         } => {
-            let result = match batch.direct(*directive, scope) {
+            let result = match batch.direct(*directive, scope, note) {
                 Ok(result) => result,
                 Err(fault) => Err(DirectError::Down(spared(fault)?)),
             };

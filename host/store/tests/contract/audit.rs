@@ -2,14 +2,15 @@
 
 use whisperer_domain::access::{Actor, Note, Right, Rights};
 use whisperer_domain::catalog::{CatalogChange, Token};
-use whisperer_domain::id::Owner;
-use whisperer_domain::port::CatalogError;
+use whisperer_domain::id::{Owner, Sequence};
+use whisperer_domain::port::{CatalogError, DirectError, Directive, Run, Scope};
 use whisperer_domain::time::Timestamp;
 
 use crate::stage::{START, Stage, hook, over_both};
 
 over_both!(
     a_change_and_its_note_are_one,
+    a_directive_and_its_note_are_one,
     a_revoked_token_is_gone_and_its_rights_were_kept,
 );
 
@@ -53,6 +54,28 @@ async fn a_change_and_its_note_are_one(stage: Stage) {
     let rest = stage.catalog.audit(Some(2), 10).await.unwrap();
     assert_eq!(rest, all[1..]);
     assert_eq!(stage.catalog.audit(None, 1).await.unwrap(), all[..1]);
+}
+
+async fn a_directive_and_its_note_are_one(stage: Stage) {
+    stage.hook("ann", "https://a.example/", "package.*").await;
+    stage.post("e1").await;
+    let retry = |delivery| Directive::Retry {
+        delivery: Sequence(delivery),
+        force: true,
+    };
+    let direct = |delivery, run| stage.ledger.direct(retry(delivery), Scope::All, run);
+    let noted = || Run::Real(Some(note("retried")));
+    direct(1, Run::Dry).await.unwrap();
+    let refused = direct(9, noted()).await;
+    assert!(matches!(refused, Err(DirectError::NotFound)), "{refused:?}");
+    assert_eq!(stage.catalog.audit(None, 10).await.unwrap(), []);
+    direct(1, noted()).await.unwrap();
+    let all = stage.catalog.audit(None, 10).await.unwrap();
+    assert_eq!(all.len(), 1);
+    assert_eq!(
+        (&*all[0].action, &*all[0].object),
+        ("retried", "hook_events/1")
+    );
 }
 
 async fn a_revoked_token_is_gone_and_its_rights_were_kept(stage: Stage) {

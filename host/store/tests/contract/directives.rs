@@ -10,7 +10,7 @@ use whisperer_domain::event_type::EventPattern;
 use whisperer_domain::hook::{Hook, HookStatus};
 use whisperer_domain::id::{EventId, HookId, Owner, Sequence};
 use whisperer_domain::port::{
-    DirectError, Directed, Directive, Lease, Scope, Selection, Settled, Settlement, Verdict,
+    DirectError, Directed, Directive, Lease, Run, Scope, Selection, Settled, Settlement, Verdict,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -209,7 +209,7 @@ async fn a_dry_run_counts_and_changes_nothing(stage: Stage) {
     }
     let lease = stage.lease(hook.id).await;
     settle(&stage, lease, 2, Verdict::Dead(DeadCause::Exhausted)).await;
-    let weigh = async |directive| stage.ledger.direct(directive, Scope::All, true).await;
+    let weigh = async |directive| stage.ledger.direct(directive, Scope::All, Run::Dry).await;
     let selected = |deliveries| Directed::Selected {
         deliveries,
         at_least: false,
@@ -244,11 +244,15 @@ async fn owners_direct_their_own_alone(stage: Stage) {
     let bob = Scope::Of(Owner::parse("bob").unwrap());
     let foreign = stage
         .ledger
-        .direct(retry(1, true), bob.clone(), false)
+        .direct(retry(1, true), bob.clone(), Run::Real(None))
         .await;
     assert!(matches!(foreign, Err(DirectError::NotFound)), "{foreign:?}");
     let cancel = Directive::Cancel(Selection::default());
-    stage.ledger.direct(cancel, bob, false).await.unwrap();
+    stage
+        .ledger
+        .direct(cancel, bob, Run::Real(None))
+        .await
+        .unwrap();
     stand(&stage, &["pending", "cancelled"]).await;
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use whisperer_domain::delivery::{CancelCause, DeliveryState};
 use whisperer_domain::id::HookId;
-use whisperer_domain::port::{Directive, FeedItem, FeedSink, Scope, Selection};
+use whisperer_domain::port::{Directive, FeedItem, FeedSink, Run, Scope, Selection};
 use whisperer_store::RedbStore;
 
 use crate::stage::{Stage, config, everything};
@@ -62,7 +62,7 @@ async fn a_selection_at_work_is_carried_out_after_a_kill() {
         opens: Mutex::new(opens),
     }));
     let cancel = Directive::Cancel(Selection::default());
-    let mut directed = stage.ledger.direct(cancel, Scope::All, false);
+    let mut directed = stage.ledger.direct(cancel, Scope::All, Run::Real(None));
     tokio::select! {
         _ = &mut directed => panic!("it is answered after the lanes are told"),
         reached = at_the_gate => reached.unwrap(),

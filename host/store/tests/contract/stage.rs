@@ -15,7 +15,7 @@ use whisperer_domain::id::{AttemptId, EventId, HookId, Owner, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Clock, DeliveryQuery,
-    DirectError, Directed, Directive, FeedItem, FeedSink, Lease, Ledger, Scope, Settled,
+    DirectError, Directed, Directive, FeedItem, FeedSink, Lease, Ledger, Run, Scope, Settled,
     Settlement, Taken, Verdict,
 };
 use whisperer_domain::schedule::RetryConfig;
@@ -221,7 +221,9 @@ impl Stage {
     }
 
     pub(crate) async fn direct(&self, directive: Directive) -> Result<Directed, DirectError> {
-        self.ledger.direct(directive, Scope::All, false).await
+        self.ledger
+            .direct(directive, Scope::All, Run::Real(None))
+            .await
     }
 
     pub(crate) async fn find(&self, sequence: u64) -> Attempted {

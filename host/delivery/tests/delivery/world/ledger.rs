@@ -9,7 +9,7 @@ use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, BoxFuture, Budget, Clock, DeliveryQuery, DirectError,
     Directed, Directive, EventFound, EventPage, EventQuery, FeedSink, HookEffect, LaneView, Lease,
-    Ledger, LedgerStatus, Page, Scope, Settled, Settlement, StoreDown, Taken,
+    Ledger, LedgerStatus, Page, Run, Scope, Settled, Settlement, StoreDown, Taken,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -163,7 +163,7 @@ impl Ledger for World {
         &self,
         _: Directive,
         _: Scope,
-        _: bool,
+        _: Run,
     ) -> BoxFuture<'_, Result<Directed, DirectError>> {
         unimplemented!("delivery directs nothing: the tests do")
     }

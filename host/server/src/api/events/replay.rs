@@ -14,11 +14,10 @@ use utoipa::ToSchema;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::envelope;
 use whisperer_domain::id::{EventId, HookId};
-use whisperer_domain::port::{DirectError, Directed, Directive, EventFound, Scope};
+use whisperer_domain::port::{DirectError, Directed, Directive, EventFound, Run, Scope};
 
 use super::accept::STALE_ROUNDS_MAX;
 use crate::api::Api;
-use crate::api::audit;
 use crate::api::auth::Principal;
 use crate::api::body;
 use crate::api::field_errors::{Checked, FieldErrors};
@@ -89,12 +88,11 @@ pub(in crate::api) async fn replay(
     };
     let found = api.ledger.find_event(id.clone()).await?;
     let found = found.ok_or_else(Problem::not_found)?;
-    let deliveries = direct(&api, &found, &asked).await?;
+    let deliveries = direct(&api, &who, &found, &asked).await?;
     let status = if asked.dry_run {
         StatusCode::OK
     } else {
         tracing::info!(event = %id, deliveries, "an event is replayed");
-        audit::remember(&api, &who, &format!("events/{id}"), "replayed").await;
         StatusCode::ACCEPTED
     };
     let body = Replayed {
@@ -146,19 +144,25 @@ fn hooks(given: Option<&Value>) -> Checked<Option<Vec<HookId>>> {
     Ok(Some(hooks))
 }
 
-async fn direct(api: &Api, found: &EventFound, asked: &Asked) -> Result<u64, Problem> {
+async fn direct(
+    api: &Api,
+    who: &Principal,
+    found: &EventFound,
+    asked: &Asked,
+) -> Result<u64, Problem> {
     for _ in 0..STALE_ROUNDS_MAX {
         let snapshot = api.catalog.snapshot();
+        let run = if asked.dry_run {
+            Run::Dry
+        } else {
+            Run::Real(Some(who.bare_note("replayed")))
+        };
         let directive = Directive::Replay {
             event: found.event.id.clone(),
             recipients: recipients(&snapshot, found, asked)?,
             revision: snapshot.revision,
         };
-        match api
-            .ledger
-            .direct(directive, Scope::All, asked.dry_run)
-            .await
-        {
+        match api.ledger.direct(directive, Scope::All, run).await {
             Ok(Directed::Made { deliveries }) => return Ok(deliveries),
             Ok(Directed::Due { .. } | Directed::Selected { .. }) => {
                 return Err(Problem::internal(

@@ -11,12 +11,11 @@ use serde::Serialize;
 use serde_json::{Map, json};
 use utoipa::ToSchema;
 use whisperer_domain::delivery::DeliveryState;
-use whisperer_domain::port::{DirectError, Directed, Directive};
+use whisperer_domain::port::{DirectError, Directed, Directive, Run};
 
 use super::awaited::{Awaited, Watched};
 use super::view;
 use crate::api::Api;
-use crate::api::audit;
 use crate::api::auth::Principal;
 use crate::api::body;
 use crate::api::field_errors::FieldErrors;
@@ -84,7 +83,8 @@ pub(in crate::api) async fn retry(
         delivery: sequence,
         force,
     };
-    let directed = api.ledger.direct(directive, who.scope(), false).await?;
+    let run = Run::Real(Some(who.bare_note("retried")));
+    let directed = api.ledger.direct(directive, who.scope(), run).await?;
     let attempts = match directed {
         Directed::Due { attempts } => attempts,
         Directed::Selected { .. } | Directed::Made { .. } => {
@@ -96,8 +96,6 @@ pub(in crate::api) async fn retry(
         force,
         "a delivery is retried by hand"
     );
-    let object = format!("hook_events/{}", sequence.0);
-    audit::remember(&api, &who, &object, "retried").await;
     let awaited = watched.until_tried(attempts, hook).await?;
     Ok(answer(&awaited))
 }

@@ -44,7 +44,7 @@ impl Batch<'_, '_> {
     }
 
     /// Remembers who changed this. The oldest entry makes room.
-    fn note(&mut self, note: Option<Note>, object: String) -> Result<(), Fault> {
+    pub(super) fn note(&mut self, note: Option<Note>, object: String) -> Result<(), Fault> {
         let Some(note) = note else { return Ok(()) };
         let audit = &mut self.tables.audit;
         let number = audit.last()?.map_or(0, |(number, _)| number.value()) + 1;

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use whisperer_domain::access::Note;
 use whisperer_domain::catalog::Revision;
 use whisperer_domain::delivery::Ready;
 use whisperer_domain::id::{EventId, HookId, Sequence};
@@ -28,6 +29,20 @@ impl Batch<'_, '_> {
     /// The outer error spoils the transaction unless it is damage, which was met before
     /// anything was written.
     pub(in crate::redb_store) fn direct(
+        &mut self,
+        directive: Directive,
+        scope: Scope,
+        note: Option<Note>,
+    ) -> Result<Result<Directed, DirectError>, Fault> {
+        let object = directive.object();
+        let done = self.follow(directive, scope)?;
+        if done.is_ok() {
+            self.note(note, object)?;
+        }
+        Ok(done)
+    }
+
+    fn follow(
         &mut self,
         directive: Directive,
         scope: Scope,
