@@ -9,6 +9,7 @@ mod config;
 mod draft;
 mod filter;
 mod headers;
+mod list;
 mod pause;
 mod registry;
 mod retry;
@@ -26,7 +27,8 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{ETAG, IF_MATCH, LOCATION};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::Value;
 use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed};
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::HookId;
@@ -35,16 +37,15 @@ use whisperer_domain::port::CatalogError;
 use super::Api;
 use super::auth::Principal;
 use super::body;
-use super::list::List;
 use super::problem::Problem;
-use super::query::Query;
 use draft::{Basis, Written};
 
 pub(super) use filter::{__path_try_filter, try_filter};
+pub(super) use list::{__path_list, list};
 pub(super) use pause::{__path_pause, __path_resume, pause, resume};
 pub(super) use registry::{__path_registry, registry};
 pub(super) use sample::{__path_test, test};
-use schema::{HookFilters, HookInput, HookPatch};
+use schema::{HookInput, HookPatch};
 pub(super) use subscription::unknown as unknown_event_type;
 pub(super) use view::HookView;
 
@@ -55,72 +56,6 @@ const STALE_ROUNDS_MAX: usize = 8;
 
 /// What a snapshot of the catalog, which every change copies, can carry.
 const HOOKS_MAX: usize = 100_000;
-
-const FILTERS: [&str; 3] = ["target_url", "event_type", "is_active"];
-
-/// Hooks, newest first
-///
-/// Those of the token's owner; an admin sees all.
-#[utoipa::path(
-    get,
-    path = "/whisperer/hooks/",
-    operation_id = "hooks",
-    tag = "Hooks",
-    params(HookFilters),
-    responses(
-        (status = 200, body = [HookView], headers(("Link" = String, description = "Where the rest is, as RFC 8288 writes it."))),
-        (status = 400, description = "A filter is not valid."),
-    ),
-)]
-pub(super) async fn list(
-    State(api): State<Arc<Api>>,
-    who: Principal,
-    uri: Uri,
-) -> Result<Response, Problem> {
-    let mut query = Query::of(&uri, &FILTERS);
-    let is_active = query.boolean("is_active");
-    let limit = query.limit();
-    let below = query.cursor().unwrap_or(u64::MAX);
-    query.check()?;
-    let wanted = |hook: &Hook| {
-        who.sees(hook)
-            && is_active.is_none_or(|active| hook.accepts() == active)
-            && query
-                .text("target_url")
-                .is_none_or(|url| hook.target.as_str() == normalised(url))
-            && query
-                .text("event_type")
-                .is_none_or(|name| hook.subscription.to_string().eq_ignore_ascii_case(name))
-    };
-
-    let snapshot = api.catalog.snapshot();
-    // One more than is shown tells whether there is more.
-    let found: Vec<&Hook> = snapshot
-        .hooks
-        .range(..HookId(below))
-        .rev()
-        .map(|(_, hook)| &**hook)
-        .filter(|hook| wanted(hook))
-        .take(limit + 1)
-        .collect();
-    let lanes = state::lanes(&api, &found[..found.len().min(limit)]).await;
-    let mut list = List::new();
-    let mut last = None;
-    for (hook, lane) in found.iter().zip(&lanes) {
-        if list.is_full() {
-            break;
-        }
-        list.push(&HookView::of(hook, lane.as_ref(), &snapshot))?;
-        last = Some(hook.id.0);
-    }
-    let next = last.filter(|last| found.last().is_some_and(|end| end.id.0 < *last));
-    Ok(list.answer(next.and_then(|last| query.next_link(last))))
-}
-
-/// The stored form of a URL, so that a filter finds a hook by the spelling it was made with.
-fn normalised(url: &str) -> String {
-    url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.to_string())
-}
 
 /// A hook
 #[utoipa::path(
@@ -173,11 +108,7 @@ pub(super) async fn create(
             format!("There are {HOOKS_MAX} hooks already, which is the most."),
         ));
     }
-    let note = who.note(
-        "created",
-        None::<&()>,
-        Some(&HookView::of(&hook, None, &snapshot)),
-    );
+    let note = who.note("created", None::<&()>, Some(&asked_for(&hook, &snapshot)?));
     match api
         .catalog
         .change_noted(CatalogChange::CreateHook(Box::new(hook)), note)
@@ -247,6 +178,18 @@ pub(super) async fn patch(
     request: Request,
 ) -> Result<Response, Problem> {
     change(&api, &who, hook_id(&id)?, request, Manner::Patch).await
+}
+
+/// A hook that is still to be made, without what the store gives it.
+fn asked_for(hook: &Hook, snapshot: &CatalogSnapshot) -> Result<Value, Problem> {
+    let view = HookView::of(hook, None, snapshot);
+    let mut shown = serde_json::to_value(&view).map_err(|error| Problem::internal(&error))?;
+    if let Some(members) = shown.as_object_mut() {
+        for given in ["id", "created_date", "modified_date", "state"] {
+            members.shift_remove(given);
+        }
+    }
+    Ok(shown)
 }
 
 #[derive(Clone, Copy)]

@@ -164,6 +164,8 @@ async fn each_change_is_remembered_with_who_made_it_and_without_its_secrets() {
     assert_eq!(audit[1]["before"]["timeout_ms"], 10_000);
     assert_eq!(audit[1]["after"]["timeout_ms"], 500);
     assert_eq!(audit[0]["after"], Value::Null);
+    assert_eq!(audit[2]["after"]["target_url"], hook["target_url"]);
+    assert!(audit[2]["after"].get("id").is_none(), "it had none yet");
 
     let first = app.root("GET", "/audit/?limit=2", &Value::Null).await;
     let next = first.header("link").split(['<', '>']).nth(1).unwrap();
