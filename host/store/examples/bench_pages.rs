@@ -292,21 +292,7 @@ async fn timed<T>(mut work: impl AsyncFnMut() -> T) -> (String, T) {
 }
 
 fn everything() -> DeliveryQuery {
-    DeliveryQuery {
-        scope: Scope::All,
-        hook: None,
-        event: None,
-        uuid: None,
-        event_type: None,
-        object_id: None,
-        delivered: None,
-        state: None,
-        status: None,
-        created_from: None,
-        created_to: None,
-        before: None,
-        limit: 100,
-    }
+    DeliveryQuery::all(Scope::All, 100)
 }
 
 fn event(number: u64) -> NewEvent {

@@ -301,6 +301,28 @@ pub struct DeliveryQuery {
     pub limit: usize,
 }
 
+impl DeliveryQuery {
+    /// Without any filter.
+    #[must_use]
+    pub fn all(scope: Scope, limit: usize) -> Self {
+        Self {
+            scope,
+            hook: None,
+            event: None,
+            uuid: None,
+            event_type: None,
+            object_id: None,
+            delivered: None,
+            state: None,
+            status: None,
+            created_from: None,
+            created_to: None,
+            before: None,
+            limit,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     pub items: Vec<DeliveryView>,

@@ -24,7 +24,6 @@ use super::hook_events::filter;
 use super::moment;
 use super::problem::Problem;
 use super::value;
-use crate::nearest::did_you_mean;
 
 const BODY_BYTES_MAX: usize = 16 << 10;
 const EVENT_TYPE_CHARS_MAX: usize = 256;
@@ -191,13 +190,7 @@ fn read(
     snapshot: &CatalogSnapshot,
 ) -> Result<Asked, FieldErrors> {
     let mut errors = FieldErrors::default();
-    for name in input
-        .keys()
-        .filter(|name| !MEMBERS.contains(&name.as_str()))
-    {
-        let near = did_you_mean(name, MEMBERS.into_iter());
-        errors.add(name, format!("Unknown field.{near}"));
-    }
+    errors.note_unknown(input, &MEMBERS);
     let given = |name: &str| input.get(name).filter(|value| !value.is_null());
     if MEMBERS
         .iter()

@@ -27,7 +27,6 @@ use super::list::List;
 use super::problem::Problem;
 use super::query::Query;
 use super::value;
-use crate::nearest::did_you_mean;
 
 /// A schema and an example of 64 KiB each, and what is around them.
 const BODY_BYTES_MAX: usize = 256 << 10;
@@ -148,13 +147,7 @@ pub(super) async fn put(
     };
     let mut errors = FieldErrors::default();
     let name = errors.note("name", EventType::parse(&name).map_err(Into::into));
-    for field in input
-        .keys()
-        .filter(|field| !FIELDS.contains(&field.as_str()))
-    {
-        let near = did_you_mean(field, FIELDS.into_iter());
-        errors.add(field, format!("Unknown field.{near}"));
-    }
+    errors.note_unknown(&input, &FIELDS);
     let info = info(&input, &received.bytes, &mut errors)?;
     let Some((name, info)) = name.zip(info) else {
         return Err(Problem::invalid(errors));

@@ -40,7 +40,7 @@ use cloud_event::Shape;
 
 pub(super) use batch::{__path_batch, batch};
 pub(in crate::api) use input::Input;
-pub(super) use list::{__path_list, __path_one, everything, list, one};
+pub(super) use list::{__path_list, __path_one, list, one};
 pub(super) use replay::{__path_replay, replay};
 use schema::{CloudEventInput, EventInput};
 

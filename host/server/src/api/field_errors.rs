@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::nearest::did_you_mean;
+
 /// `{field: ["message", …]}`; a nested field is an object in its place.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct FieldErrors(Map<String, Value>);
@@ -27,6 +29,16 @@ impl FieldErrors {
             (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
             (_, value) => {
                 self.0.insert(field.to_owned(), value);
+            }
+        }
+    }
+
+    /// Each member that is not known is named, with the nearest that is.
+    pub(super) fn note_unknown(&mut self, members: &Map<String, Value>, known: &[&str]) {
+        for name in members.keys() {
+            if !known.contains(&name.as_str()) {
+                let near = did_you_mean(name, known.iter().copied());
+                self.add(name, format!("Unknown field.{near}"));
             }
         }
     }

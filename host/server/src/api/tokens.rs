@@ -217,12 +217,7 @@ pub(super) async fn revoke(
 
 fn read(input: &Map<String, Value>) -> Result<(Owner, Rights), FieldErrors> {
     let mut errors = FieldErrors::default();
-    for name in input.keys() {
-        if !MEMBERS.contains(&name.as_str()) {
-            let near = did_you_mean(name, MEMBERS.into_iter());
-            errors.add(name, format!("Unknown field.{near}"));
-        }
-    }
+    errors.note_unknown(input, &MEMBERS);
     let owner = match input.get("owner") {
         None => Err(value::REQUIRED.into()),
         Some(given) => owner(given),

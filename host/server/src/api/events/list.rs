@@ -131,8 +131,7 @@ pub(in crate::api) async fn one(
         .ledger
         .page(DeliveryQuery {
             event: Some(id.clone()),
-            limit: DELIVERIES_SHOWN,
-            ..everything()
+            ..DeliveryQuery::all(Scope::All, DELIVERIES_SHOWN)
         })
         .await?;
     let snapshot = api.catalog.snapshot();
@@ -148,23 +147,4 @@ pub(in crate::api) async fn one(
         }
     }
     Ok(response)
-}
-
-/// Every delivery there is.
-pub(in crate::api) fn everything() -> DeliveryQuery {
-    DeliveryQuery {
-        scope: Scope::All,
-        hook: None,
-        event: None,
-        uuid: None,
-        event_type: None,
-        object_id: None,
-        delivered: None,
-        state: None,
-        status: None,
-        created_from: None,
-        created_to: None,
-        before: None,
-        limit: 0,
-    }
 }

@@ -23,7 +23,6 @@ use crate::api::body;
 use crate::api::field_errors::{Checked, FieldErrors};
 use crate::api::problem::Problem;
 use crate::api::value;
-use crate::nearest::did_you_mean;
 
 const BODY_BYTES_MAX: usize = 64 << 10;
 const MEMBERS: [&str; 2] = ["hooks", "dry_run"];
@@ -105,13 +104,7 @@ pub(in crate::api) async fn replay(
 
 fn read(input: &Map<String, Value>) -> Result<Asked, FieldErrors> {
     let mut errors = FieldErrors::default();
-    for name in input
-        .keys()
-        .filter(|name| !MEMBERS.contains(&name.as_str()))
-    {
-        let near = did_you_mean(name, MEMBERS.into_iter());
-        errors.add(name, format!("Unknown field.{near}"));
-    }
+    errors.note_unknown(input, &MEMBERS);
     let hooks = errors.note("hooks", hooks(input.get("hooks")));
     let dry_run = input.get("dry_run").map(value::boolean).transpose();
     let dry_run = errors.note("dry_run", dry_run.map_err(Into::into));

@@ -21,7 +21,6 @@ use crate::api::body;
 use crate::api::field_errors::FieldErrors;
 use crate::api::problem::Problem;
 use crate::api::value;
-use crate::nearest::did_you_mean;
 
 /// For the document.
 #[derive(Serialize, ToSchema)]
@@ -109,10 +108,7 @@ async fn force(api: &Api, request: Request) -> Result<bool, Problem> {
         body::object(&received.bytes)?
     };
     let mut errors = FieldErrors::default();
-    for name in input.keys().filter(|name| *name != "force") {
-        let near = did_you_mean(name, ["force"].into_iter());
-        errors.add(name, format!("Unknown field.{near}"));
-    }
+    errors.note_unknown(&input, &["force"]);
     let force = input.get("force").map(value::boolean).transpose();
     let force = errors.note("force", force.map_err(Into::into)).flatten();
     errors

@@ -63,13 +63,7 @@ fn link(
         return Err(FieldErrors::of("non_field_errors", words).into());
     };
     let mut errors = FieldErrors::default();
-    for name in members
-        .keys()
-        .filter(|name| !MEMBERS.contains(&name.as_str()))
-    {
-        let near = did_you_mean(name, MEMBERS.into_iter());
-        errors.add(name, format!("Unknown field.{near}"));
-    }
+    errors.note_unknown(members, &MEMBERS);
     let name = match members.get("name") {
         None => Err(value::REQUIRED.into()),
         Some(given) => member_name(given, snapshot, stored),

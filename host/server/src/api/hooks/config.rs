@@ -83,12 +83,7 @@ fn basic_auth(given: &Value, kept: Option<&Secret>, moved: bool) -> Checked<Basi
         return Err(value::expected_object(given).into());
     };
     let mut errors = FieldErrors::default();
-    for name in members
-        .keys()
-        .filter(|name| !AUTH_MEMBERS.contains(&name.as_str()))
-    {
-        errors.add(name, "Unknown field.");
-    }
+    errors.note_unknown(members, &AUTH_MEMBERS);
     let kind = match members.get("auth_type") {
         None => Err(value::REQUIRED.into()),
         Some(given) => value::choice(given, &[("basic", ())]).map_err(Into::into),

@@ -5,7 +5,6 @@ use whisperer_domain::schedule::RetryConfig;
 
 use crate::api::field_errors::{Checked, FieldErrors};
 use crate::api::value;
-use crate::nearest::did_you_mean;
 
 /// What an OMS client's 64-bit integer can say.
 const SECS_MAX: u64 = i64::MAX as u64;
@@ -45,7 +44,7 @@ pub(super) fn read(given: &Value) -> Checked<RetryConfig> {
         return Err(FieldErrors::of("non_field_errors", words).into());
     };
     let mut errors = FieldErrors::default();
-    unknown(members, &["choice", "kwargs"], &mut errors);
+    errors.note_unknown(members, &["choice", "kwargs"]);
     let choice = match members.get("choice") {
         None => Err(value::REQUIRED.into()),
         Some(given) => value::choice(given, &CHOICES).map_err(Into::into),
@@ -72,7 +71,7 @@ pub(super) fn read(given: &Value) -> Checked<RetryConfig> {
 
 fn read_kwargs(choice: Choice, kwargs: &Map<String, Value>) -> Result<RetryConfig, FieldErrors> {
     let mut errors = FieldErrors::default();
-    unknown(kwargs, choice.kwargs(), &mut errors);
+    errors.note_unknown(kwargs, choice.kwargs());
     let mut kwargs = Kwargs { kwargs, errors };
     let config = match choice {
         Choice::Fixed => RetryConfig::Fixed {
@@ -168,16 +167,6 @@ impl Kwargs<'_> {
             self.errors.put(name, errors.into());
         }
         seconds
-    }
-}
-
-fn unknown(members: &Map<String, Value>, known: &[&str], errors: &mut FieldErrors) {
-    for name in members
-        .keys()
-        .filter(|name| !known.contains(&name.as_str()))
-    {
-        let near = did_you_mean(name, known.iter().copied());
-        errors.add(name, format!("Unknown field.{near}"));
     }
 }
 

@@ -23,18 +23,17 @@ use whisperer_domain::event::NewEvent;
 use whisperer_domain::event_type::{EventPattern, EventType};
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{EventId, HookId, Sequence};
-use whisperer_domain::port::{AcceptError, DeliveryQuery, DirectError};
+use whisperer_domain::port::{AcceptError, DeliveryQuery, DirectError, Scope};
 
 use super::{STALE_ROUNDS_MAX, hook_id, visible};
 use crate::api::Api;
 use crate::api::auth::Principal;
 use crate::api::body;
-use crate::api::events::{everything, fresh_id};
+use crate::api::events::fresh_id;
 use crate::api::field_errors::{Checked, FieldErrors};
 use crate::api::hook_events::{Awaited, Watched, attempt_view};
 use crate::api::problem::Problem;
 use crate::api::value;
-use crate::nearest::did_you_mean;
 
 const MEMBERS: [&str; 2] = ["type", "payload"];
 const TYPE_CHARS_MAX: usize = 256;
@@ -118,13 +117,7 @@ fn read(
     snapshot: &CatalogSnapshot,
 ) -> Result<Sample, FieldErrors> {
     let mut errors = FieldErrors::default();
-    for name in input
-        .keys()
-        .filter(|name| !MEMBERS.contains(&name.as_str()))
-    {
-        let near = did_you_mean(name, MEMBERS.into_iter());
-        errors.add(name, format!("Unknown field.{near}"));
-    }
+    errors.note_unknown(input, &MEMBERS);
     let event_type = errors.note("type", event_type(input.get("type"), hook, snapshot));
     let Some(event_type) = event_type else {
         return Err(errors);
@@ -225,8 +218,7 @@ async fn accept(
 async fn delivery_of(api: &Api, event: &EventId) -> Result<Sequence, Problem> {
     let query = DeliveryQuery {
         event: Some(event.clone()),
-        limit: 1,
-        ..everything()
+        ..DeliveryQuery::all(Scope::All, 1)
     };
     let page = api.ledger.page(query).await?;
     let first = page.items.first();
