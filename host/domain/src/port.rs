@@ -3,6 +3,7 @@
 
 mod catalog;
 mod clock;
+mod delivery_list;
 mod directive;
 mod event_list;
 mod ledger;
@@ -14,12 +15,13 @@ use std::pin::Pin;
 
 pub use catalog::{AuditedCatalog, Catalog, CatalogError};
 pub use clock::Clock;
+pub use delivery_list::{Attempted, DeliveryQuery, DeliveryView, Page};
 pub use directive::{DirectError, Directed, Directive, Run, Selection};
 pub use event_list::{EventFound, EventPage, EventQuery};
 pub use ledger::{
-    AcceptError, Accepted, Attempted, Budget, DeliveryQuery, DeliveryView, FeedItem, FeedSink,
-    Fence, HookEffect, LaneView, LastAttempt, Lease, Ledger, LedgerStatus, Page, Scope, Settled,
-    Settlement, StoreDown, StoreHealth, Taken, Verdict,
+    AcceptError, Accepted, Budget, FeedItem, FeedSink, Fence, HookEffect, LaneView, LastAttempt,
+    Lease, Ledger, LedgerStatus, Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
+    Verdict,
 };
 pub use transform::{Chained, Made, Transform, TransformJob, Transformed};
 pub use transport::{Exchange, Exchanged, OutboundRequest, Transport};

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::Uri;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use whisperer_domain::access::AuditEntry;
 use whisperer_domain::catalog::CatalogChange;
 
@@ -16,7 +16,7 @@ use super::auth::Principal;
 use super::list::List;
 use super::moment;
 use super::problem::Problem;
-use super::query::Query;
+use super::query::{Paging, Query};
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
@@ -35,17 +35,6 @@ struct View<'a> {
     before: Option<&'a RawValue>,
     #[schema(value_type = Option<Object>)]
     after: Option<&'a RawValue>,
-}
-
-/// For the document.
-#[allow(dead_code, reason = "read by the derive, not by code")]
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Paging {
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<usize>,
-    /// Out of a `Link`.
-    cursor: Option<String>,
 }
 
 /// Changes, newest first

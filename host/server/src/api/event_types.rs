@@ -127,7 +127,7 @@ pub(super) async fn one(
     operation_id = "event_type_put",
     tag = "Event types",
     params(("name" = String, Path)),
-    request_body(content = Input),
+    request_body = Option<Input>,
     responses(
         (status = 200, body = WholeView, description = "It was there already."),
         (status = 201, body = WholeView),

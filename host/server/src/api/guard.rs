@@ -28,28 +28,39 @@ pub(super) enum Access {
     Right(Right),
 }
 
-/// Handlers of one path, what each says of itself, and what reading and writing take.
-#[derive(Clone)]
-pub(super) struct Route {
-    pub(super) handlers: UtoipaMethodRouter<Arc<Api>>,
-    pub(super) read: Access,
-    pub(super) write: Access,
+/// What reading and writing take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Needs {
+    read: Access,
+    write: Access,
 }
 
-impl Route {
-    pub(super) fn access(&self, method: &Method) -> Access {
+impl Needs {
+    pub(super) fn of(self, method: &Method) -> Access {
         match *method {
             Method::GET | Method::HEAD => self.read,
             _ => self.write,
         }
+    }
+}
+
+/// Handlers of one path, what each says of itself, and what it takes to call them.
+pub(super) struct Route {
+    pub(super) handlers: UtoipaMethodRouter<Arc<Api>>,
+    pub(super) needs: Needs,
+}
+
+impl Route {
+    fn new(handlers: UtoipaMethodRouter<Arc<Api>>, read: Access, write: Access) -> Self {
+        let needs = Needs { read, write };
+        Self { handlers, needs }
     }
 
     /// The handlers, behind their guard.
     pub(super) fn guarded(&self, api: &Arc<Api>) -> axum::routing::MethodRouter<Arc<Api>> {
         let guard = Guard {
             api: Arc::clone(api),
-            read: self.read,
-            write: self.write,
+            needs: self.needs,
         };
         let layer = middleware::from_fn_with_state(guard, check);
         self.handlers.2.clone().route_layer(layer)
@@ -58,29 +69,17 @@ impl Route {
 
 /// Open to all who reach the port.
 pub(super) fn open(handlers: UtoipaMethodRouter<Arc<Api>>) -> Route {
-    Route {
-        handlers,
-        read: Access::Open,
-        write: Access::Open,
-    }
+    Route::new(handlers, Access::Open, Access::Open)
 }
 
 /// Any token reads, this right writes.
 pub(super) fn shared(write: Right, handlers: UtoipaMethodRouter<Arc<Api>>) -> Route {
-    Route {
-        handlers,
-        read: Access::Token,
-        write: Access::Right(write),
-    }
+    Route::new(handlers, Access::Token, Access::Right(write))
 }
 
 /// One right to read, one to write.
 pub(super) fn rights(read: Right, write: Right, handlers: UtoipaMethodRouter<Arc<Api>>) -> Route {
-    Route {
-        handlers,
-        read: Access::Right(read),
-        write: Access::Right(write),
-    }
+    Route::new(handlers, Access::Right(read), Access::Right(write))
 }
 
 /// The same right for all of it.
@@ -91,16 +90,11 @@ pub(super) fn right(right: Right, handlers: UtoipaMethodRouter<Arc<Api>>) -> Rou
 #[derive(Clone)]
 struct Guard {
     api: Arc<Api>,
-    read: Access,
-    write: Access,
+    needs: Needs,
 }
 
 async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    let access = match *request.method() {
-        Method::GET | Method::HEAD => guard.read,
-        _ => guard.write,
-    };
-    let right = match access {
+    let right = match guard.needs.of(request.method()) {
         Access::Open => return next.run(request).await,
         Access::Token => None,
         Access::Right(right) => Some(right),

@@ -20,7 +20,7 @@ use super::Api;
 use super::auth::Principal;
 use super::list::List;
 use super::problem::Problem;
-use super::query::Query;
+use super::query::{Paging, Query};
 pub(super) use awaited::{Awaited, Watched};
 pub(super) use retry::{__path_retry, retry};
 use view::DetailView;
@@ -43,7 +43,7 @@ const EXAMINED_MAX: usize = 20_000;
     path = "/whisperer/hook_events/",
     operation_id = "deliveries",
     tag = "Deliveries",
-    params(filter::Filters),
+    params(filter::Filters, filter::Created, Paging),
     responses(
         (status = 200, body = [HookEventView], headers(("Link" = String, description = "Where the rest is, as RFC 8288 writes it."))),
         (status = 400, description = "A filter is not valid."),
@@ -66,7 +66,7 @@ pub(super) async fn list(
     path = "/whisperer/event_queues/",
     operation_id = "event_queues",
     tag = "Deliveries",
-    params(filter::Filters),
+    params(filter::Filters, filter::Created, Paging),
     responses(
         (status = 200, body = [HookEventView], headers(("Link" = String, description = "Where the rest is, as RFC 8288 writes it."))),
         (status = 400, description = "A filter is not valid."),

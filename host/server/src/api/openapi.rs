@@ -14,7 +14,7 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
     Components, ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Paths,
-    Ref, RefOr, Required, Response, ResponseBuilder, SecurityRequirement,
+    Ref, RefOr, Response, ResponseBuilder, SecurityRequirement,
 };
 use utoipa::{PartialSchema as _, ToSchema};
 use whisperer_domain::access::Right;
@@ -64,7 +64,7 @@ pub(super) fn document(routes: &[Route]) -> OpenApi {
             ];
             for (method, operation) in operations {
                 if let Some(operation) = operation {
-                    complete(operation, route.access(&method));
+                    complete(operation, route.needs.of(&method));
                 }
             }
         }
@@ -108,8 +108,7 @@ fn components(routes: &[Route]) -> Components {
 /// Says what is true of every operation.
 fn complete(operation: &mut Operation, access: Access) {
     guarded(operation, access);
-    if let Some(RefOr::T(body)) = &mut operation.request_body {
-        body.required.get_or_insert(Required::True);
+    if operation.request_body.is_some() {
         say(operation, 400, "The input is not valid: see `errors`.");
         say(operation, 408, "The body took too long to come.");
         say(operation, 413, "The body is larger than it may be.");

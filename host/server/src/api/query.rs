@@ -5,6 +5,7 @@
 
 use http::{HeaderValue, Uri};
 use url::form_urlencoded;
+use utoipa::IntoParams;
 
 use super::field_errors::FieldErrors;
 use super::problem::Problem;
@@ -16,6 +17,17 @@ pub(super) const LIMIT_MAX: usize = 1_000;
 
 /// `format` is what clients of the OMS append to ask for JSON: there is nothing else here.
 const ALWAYS: [&str; 3] = ["limit", "cursor", "format"];
+
+/// What every list that is paged takes, for the document.
+#[allow(dead_code, reason = "read by the derive, not by code")]
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Paging {
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+    /// Out of a `Link`.
+    cursor: Option<String>,
+}
 
 pub(super) struct Query {
     path: String,

@@ -2,7 +2,7 @@
 
 use whisperer_domain::access::{Actor, Note, Right, Rights};
 use whisperer_domain::catalog::{CatalogChange, Token};
-use whisperer_domain::id::{Owner, Sequence};
+use whisperer_domain::id::{EventId, Owner, Sequence};
 use whisperer_domain::port::{CatalogError, DirectError, Directive, Run, Scope};
 use whisperer_domain::time::Timestamp;
 
@@ -72,6 +72,17 @@ async fn a_directive_and_its_note_are_one(stage: Stage) {
     direct(1, noted()).await.unwrap();
     let all = stage.catalog.audit(None, 10).await.unwrap();
     assert_eq!(all.len(), 1);
+
+    // To nobody: nothing is written but the note.
+    let replay = Directive::Replay {
+        event: EventId::parse("e1").unwrap(),
+        recipients: Vec::new(),
+        revision: stage.catalog.snapshot().revision,
+    };
+    let run = Run::Real(Some(note("replayed")));
+    stage.ledger.direct(replay, Scope::All, run).await.unwrap();
+    let second = stage.catalog.audit(None, 10).await.unwrap();
+    assert_eq!((second.len(), &*second[0].object), (2, "events/e1"));
     assert_eq!(
         (&*all[0].action, &*all[0].object),
         ("retried", "hook_events/1")

@@ -17,31 +17,16 @@ use crate::api::Api;
 use crate::api::hook_events::{HookEventView, filter};
 use crate::api::list::List;
 use crate::api::problem::Problem;
-use crate::api::query::{self, Query};
+use crate::api::query::{self, Paging, Query};
 
 /// For the document.
 #[allow(dead_code, reason = "read by the derive, not by code")]
-#[allow(non_snake_case, reason = "Django's spelling")]
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Filters {
     /// A type, or a pattern.
     r#type: Option<String>,
     object_id: Option<String>,
-    #[param(format = DateTime)]
-    created_date: Option<String>,
-    #[param(format = DateTime)]
-    created_date__gt: Option<String>,
-    #[param(format = DateTime)]
-    created_date__gte: Option<String>,
-    #[param(format = DateTime)]
-    created_date__lt: Option<String>,
-    #[param(format = DateTime)]
-    created_date__lte: Option<String>,
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<usize>,
-    /// Out of a `Link`.
-    cursor: Option<String>,
 }
 
 /// Rows asked of the store at once: each brings its payload of up to 1 MiB.
@@ -59,7 +44,7 @@ const DELIVERIES_SHOWN: usize = 20;
     path = "/whisperer/events/",
     operation_id = "events",
     tag = "Events",
-    params(Filters),
+    params(Filters, filter::Created, Paging),
     responses(
         (status = 200, body = [EventView], headers(("Link" = String, description = "Where the rest is, as RFC 8288 writes it."))),
         (status = 400, description = "A filter is not valid."),

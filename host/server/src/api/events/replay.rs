@@ -64,7 +64,7 @@ struct Asked {
     operation_id = "event_replay",
     tag = "Events",
     params(("id" = String, Path)),
-    request_body(content = Input),
+    request_body = Option<Input>,
     responses(
         (status = 200, body = Replayed, description = "Counted, and nothing done."),
         (status = 202, body = Replayed),

@@ -36,8 +36,25 @@ pub(in crate::api) const CREATED: [&str; 5] = [
     "created_date__lte",
 ];
 
-/// For the document.
+/// [`CREATED`], for the document.
 #[allow(non_snake_case, reason = "Django's spelling")]
+#[allow(dead_code, reason = "read by the derive, not by code")]
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct Created {
+    #[param(format = DateTime)]
+    created_date: Option<String>,
+    #[param(format = DateTime)]
+    created_date__gt: Option<String>,
+    #[param(format = DateTime)]
+    created_date__gte: Option<String>,
+    #[param(format = DateTime)]
+    created_date__lt: Option<String>,
+    #[param(format = DateTime)]
+    created_date__lte: Option<String>,
+}
+
+/// The rest of [`NAMES`], for the document.
 #[allow(dead_code, reason = "read by the derive, not by code")]
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -53,20 +70,6 @@ pub(super) struct Filters {
     event_id: Option<String>,
     /// pending, delivered, discarded, dead or cancelled
     state: Option<String>,
-    #[param(format = DateTime)]
-    created_date: Option<String>,
-    #[param(format = DateTime)]
-    created_date__gt: Option<String>,
-    #[param(format = DateTime)]
-    created_date__gte: Option<String>,
-    #[param(format = DateTime)]
-    created_date__lt: Option<String>,
-    #[param(format = DateTime)]
-    created_date__lte: Option<String>,
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<usize>,
-    /// Out of a `Link`.
-    cursor: Option<String>,
 }
 
 pub(in crate::api) const NOT_A_TIME: &str = "Enter a valid date/time: 2026-01-31T12:00:00Z.";

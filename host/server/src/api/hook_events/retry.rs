@@ -55,7 +55,7 @@ const UNDER_WAY: &str = "Webhook event is being delivered";
     operation_id = "delivery_retry",
     tag = "Deliveries",
     params(("id" = u64, Path)),
-    request_body(content = Input),
+    request_body = Option<Input>,
     responses(
         (status = 200, body = Retried, description = "It is delivered."),
         (status = 202, body = Retried, description = "It is still being tried."),

@@ -14,7 +14,7 @@ use crate::api::Api;
 use crate::api::auth::Principal;
 use crate::api::list::List;
 use crate::api::problem::Problem;
-use crate::api::query::Query;
+use crate::api::query::{Paging, Query};
 
 const FILTERS: [&str; 3] = ["target_url", "event_type", "is_active"];
 
@@ -26,7 +26,7 @@ const FILTERS: [&str; 3] = ["target_url", "event_type", "is_active"];
     path = "/whisperer/hooks/",
     operation_id = "hooks",
     tag = "Hooks",
-    params(HookFilters),
+    params(HookFilters, Paging),
     responses(
         (status = 200, body = [HookView], headers(("Link" = String, description = "Where the rest is, as RFC 8288 writes it."))),
         (status = 400, description = "A filter is not valid."),

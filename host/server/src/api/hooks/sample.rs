@@ -77,7 +77,7 @@ struct Sample {
     operation_id = "hook_test",
     tag = "Hooks",
     params(("id" = u64, Path)),
-    request_body(content = Input),
+    request_body = Option<Input>,
     responses(
         (status = 200, body = Tested),
         (status = 202, body = Tested, description = "It is still to be tried."),

@@ -18,10 +18,6 @@ pub(in crate::api) struct HookFilters {
     /// In any casing.
     event_type: Option<String>,
     is_active: Option<bool>,
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<usize>,
-    /// Out of a `Link`.
-    cursor: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]

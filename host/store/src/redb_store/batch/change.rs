@@ -24,7 +24,6 @@ impl Batch<'_, '_> {
         note: Option<Note>,
     ) -> Result<Result<Changed, CatalogError>, Fault> {
         if let CatalogChange::Noted(object) = change {
-            self.wrote = true;
             self.note(note, object)?;
             return Ok(Ok(Changed::Done));
         }
@@ -46,6 +45,8 @@ impl Batch<'_, '_> {
     /// Remembers who changed this. The oldest entry makes room.
     pub(super) fn note(&mut self, note: Option<Note>, object: String) -> Result<(), Fault> {
         let Some(note) = note else { return Ok(()) };
+        // What it is about may have come to nothing that is written, such as a replay to nobody.
+        self.wrote = true;
         let audit = &mut self.tables.audit;
         let number = audit.last()?.map_or(0, |(number, _)| number.value()) + 1;
         let entry = catalog_edit::entry(note, object, number, self.now);
