@@ -72,6 +72,19 @@ impl CatalogSnapshot {
         self.subscriptions = subscriptions;
     }
 
+    /// The hooks that an operational event goes to: those that name it and are an admin's.
+    #[must_use]
+    pub fn listeners(&self, news: &EventType) -> Vec<HookId> {
+        let is_admins = |id: &HookId| {
+            let owner = self.hooks.get(id).map(|hook| &hook.owner);
+            let mut tokens = self.tokens.values();
+            tokens.any(|token| token.is_admin() && Some(&token.owner) == owner)
+        };
+        let mut ids = self.subscribed(news);
+        ids.retain(is_admins);
+        ids
+    }
+
     /// The hooks that an event of this type goes to, in id order, paused ones included: those whose
     /// filter lets `payload` through, and with `config_filter` only those whose `config` has all
     /// its members with equal values. `payload` is none where it is not JSON, which no filter
@@ -95,7 +108,11 @@ impl CatalogSnapshot {
     }
 
     fn subscribed(&self, event_type: &EventType) -> Vec<HookId> {
-        let mut ids = self.subscriptions.all.clone();
+        let mut ids = if event_type.is_operational() {
+            Vec::new()
+        } else {
+            self.subscriptions.all.clone()
+        };
         ids.extend(
             self.subscriptions
                 .exact

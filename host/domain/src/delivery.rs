@@ -153,6 +153,22 @@ pub enum DeadCause {
     },
     /// It can never be put into the shape that the hook asks for.
     Unsendable(String),
+    /// The receiver refused it and asked not to be sent it again.
+    Aborted,
+}
+
+impl DeadCause {
+    /// The word for it in operational events.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Exhausted => "exhausted",
+            Self::Expired => "expired",
+            Self::Plugin { .. } => "plugin",
+            Self::Unsendable(_) => "unsendable",
+            Self::Aborted => "aborted",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::news::PREFIX;
+
 pub use payload_schema::{PayloadFault, PayloadSchema};
 
 /// The event types of the order management system, registered from the first start.
@@ -55,9 +57,20 @@ impl EventType {
         Ok(Self(text.into()))
     }
 
+    /// One of ours, which is valid.
+    pub(crate) fn own(name: &'static str) -> Self {
+        Self(name.into())
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it belongs to operational events: see [`crate::news`].
+    #[must_use]
+    pub fn is_operational(&self) -> bool {
+        self.0.split('.').next() == Some(PREFIX)
     }
 
     /// Whether `dashed` is this type with its dots written as dashes: `package-created`.
@@ -111,10 +124,20 @@ impl EventPattern {
         }
     }
 
+    /// Whether it names operational events. `*` means everybody else's.
+    #[must_use]
+    pub fn is_operational(&self) -> bool {
+        match self {
+            Self::All => false,
+            Self::Under(prefix) => prefix.split('.').next() == Some(PREFIX),
+            Self::Exact(name) => name.is_operational(),
+        }
+    }
+
     #[must_use]
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self {
-            Self::All => true,
+            Self::All => !event_type.is_operational(),
             Self::Under(prefix) => event_type
                 .as_str()
                 .strip_prefix(&**prefix)

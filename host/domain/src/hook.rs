@@ -21,6 +21,7 @@ pub const MAX_ATTEMPTS_MAX: u32 = 100;
 pub const MAX_AGE_DEFAULT: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const MAX_IN_FLIGHT_DEFAULT: u16 = 8;
 pub const MAX_IN_FLIGHT_MAX: u16 = 256;
+pub const RATE_LIMIT_MAX: u32 = 10_000;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hook {
@@ -48,6 +49,9 @@ pub struct Hook {
     pub signatures: Vec<SignatureForm>,
     pub timeout: Duration,
     pub max_in_flight: u16,
+    /// Attempts per second, at most.
+    pub rate_limit: Option<u32>,
+    pub ordered: Ordered,
     pub created_at: Timestamp,
     pub modified_at: Timestamp,
     /// Grows with each change: the hook's `ETag`, and what a change must name.
@@ -133,6 +137,19 @@ impl ChainLink {
             hidden: Vec::new(),
         }
     }
+}
+
+/// Which of a hook's deliveries wait for those before them. One that waits goes only when the
+/// earlier one is delivered, discarded, dead or cancelled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ordered {
+    #[default]
+    No,
+    /// Each waits for all before it.
+    Hook,
+    /// Each waits for those before it whose events are about the same object; what names no
+    /// object waits for nothing.
+    Object,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -54,6 +54,15 @@ impl Outcome {
     }
 }
 
+/// What a receiver asks for beside its status, by the response header `webhook-delivery`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// `disable`: nothing more at all.
+    Disable,
+    /// `abort-message`: this one not again.
+    Abort,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UnreachableCause {
     Dns,

@@ -19,9 +19,9 @@ pub use delivery_list::{Attempted, DeliveryQuery, DeliveryView, Page};
 pub use directive::{DirectError, Directed, Directive, Run, Selection};
 pub use event_list::{EventFound, EventPage, EventQuery};
 pub use ledger::{
-    AcceptError, Accepted, Budget, FeedItem, FeedSink, Fence, HookEffect, LaneView, LastAttempt,
-    Lease, Ledger, LedgerStatus, Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
-    Verdict,
+    AcceptError, Accepted, Acquired, Budget, FeedItem, FeedSink, Fence, HookEffect, LaneView,
+    LastAttempt, Lease, Ledger, LedgerStatus, Scope, Settled, Settlement, StoreDown, StoreHealth,
+    Taken, Verdict,
 };
 pub use transform::{Chained, Made, Transform, TransformJob, Transformed};
 pub use transport::{Exchange, Exchanged, OutboundRequest, Transport};

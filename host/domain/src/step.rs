@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::delivery::{CancelCause, DeadCause, Waiting};
 use crate::hook::{Hook, OnPluginError};
-use crate::outcome::Outcome;
+use crate::outcome::{Asks, Outcome};
 use crate::plugin::PluginFailure;
 use crate::port::{HookEffect, Verdict};
 use crate::schedule::RetryConfig;
@@ -52,10 +52,19 @@ pub struct Step {
     pub effect: Option<HookEffect>,
 }
 
-/// Decides what follows an attempt. Equal arguments give equal answers.
+/// Decides what follows an attempt, whose answer may have come with a wish. Equal arguments give
+/// equal answers.
 #[must_use]
-pub fn step(progress: &Progress, outcome: &Outcome, policy: &Policy<'_>, seed: u64) -> Step {
-    let mut effect = None;
+pub fn step(
+    progress: &Progress,
+    outcome: &Outcome,
+    asks: Option<Asks>,
+    policy: &Policy<'_>,
+    seed: u64,
+) -> Step {
+    let mut effect = (asks == Some(Asks::Disable)).then(|| HookEffect::Disable {
+        reason: "the receiver asked for it: webhook-delivery: disable".to_owned(),
+    });
     let verdict = match outcome {
         Outcome::Delivered { .. } => Verdict::Delivered,
         Outcome::Discarded {
@@ -96,6 +105,10 @@ pub fn step(progress: &Progress, outcome: &Outcome, policy: &Policy<'_>, seed: u
         | Outcome::TimedOut { .. }
         | Outcome::Blocked { .. }
         | Outcome::Internal { .. } => retry(progress, policy, seed, Duration::ZERO),
+    };
+    let verdict = match verdict {
+        Verdict::Retry { .. } if asks == Some(Asks::Abort) => Verdict::Dead(DeadCause::Aborted),
+        verdict => verdict,
     };
     Step { verdict, effect }
 }
@@ -156,7 +169,7 @@ mod tests {
     use super::{Policy, Progress, defer, step};
     use crate::delivery::{CancelCause, DeadCause, Waiting};
     use crate::hook::OnPluginError;
-    use crate::outcome::{Outcome, UnreachableCause};
+    use crate::outcome::{Asks, Outcome, UnreachableCause};
     use crate::plugin::{PluginFailure, PluginName};
     use crate::port::{HookEffect, Verdict};
     use crate::schedule::RetryConfig;
@@ -180,7 +193,7 @@ mod tests {
             attempt_number,
             age: Duration::from_secs(age_secs),
         };
-        step(&progress, outcome, &policy(OnPluginError::Retry), 1).verdict
+        step(&progress, outcome, None, &policy(OnPluginError::Retry), 1).verdict
     }
 
     fn retry(secs: u64) -> Verdict {
@@ -274,11 +287,39 @@ mod tests {
         let got = step(
             &progress,
             &refused(410, None),
+            None,
             &policy(OnPluginError::Retry),
             1,
         );
         assert_eq!(got.verdict, Verdict::Cancelled(CancelCause::Gone));
         assert!(matches!(got.effect, Some(HookEffect::Gone { .. })));
+    }
+
+    #[test]
+    fn a_receiver_may_ask_for_less() {
+        let asked = |outcome: &Outcome, asks| {
+            let progress = Progress {
+                attempt_number: 2,
+                age: Duration::ZERO,
+            };
+            step(
+                &progress,
+                outcome,
+                Some(asks),
+                &policy(OnPluginError::Retry),
+                1,
+            )
+        };
+        let (refused, delivered) = (refused(400, None), Outcome::Delivered { status: 200 });
+        let aborted = asked(&refused, Asks::Abort);
+        assert_eq!(aborted.verdict, Verdict::Dead(DeadCause::Aborted));
+        assert_eq!(aborted.effect, None);
+        assert_eq!(asked(&delivered, Asks::Abort).verdict, Verdict::Delivered);
+        for (outcome, verdict) in [(&refused, retry(10)), (&delivered, Verdict::Delivered)] {
+            let disabled = asked(outcome, Asks::Disable);
+            assert_eq!(disabled.verdict, verdict);
+            assert!(matches!(disabled.effect, Some(HookEffect::Disable { .. })));
+        }
     }
 
     #[test]
@@ -301,7 +342,13 @@ mod tests {
             (PluginFailure::Retry, OnPluginError::Dead, &retry(10)),
             (PluginFailure::Busy, OnPluginError::Dead, &retry(10)),
         ] {
-            let got = step(&progress, &plugin_failed(kind), &policy(on_plugin_error), 1);
+            let got = step(
+                &progress,
+                &plugin_failed(kind),
+                None,
+                &policy(on_plugin_error),
+                1,
+            );
             assert_eq!(&got.verdict, expected, "{kind:?} under {on_plugin_error:?}");
         }
         let discarded = Outcome::Discarded {

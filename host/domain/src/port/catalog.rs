@@ -46,6 +46,9 @@ pub enum CatalogError {
     /// Somebody else changed it since it was read: read again and repeat.
     #[error("changed meanwhile")]
     Stale,
+    /// Other than it was, `ordered` would have to move more pending deliveries than one write may.
+    #[error("more than {most} deliveries are pending")]
+    TooManyPending { most: usize },
     #[error("the store cannot write now")]
     Down(#[source] StoreDown),
 }

@@ -8,6 +8,8 @@
 //!   body that was pinned. Its schedule and its age begin anew: the next failure is followed by
 //!   the first wait (n = 0), and `max_attempts` and `max_age` count from here. What is pending is
 //!   only made due; its schedule goes on.
+//! - In an ordered lane what is brought back, and what is replayed, stands behind all that is
+//!   there; what is pending keeps its place. Nothing is [`FeedItem::Urgent`] there.
 //! - What is cancelled while an attempt is under way stays so, whatever the attempt comes to; the
 //!   attempt is recorded.
 //! - A selection means what was made before the directive was written. Each delivery is looked at

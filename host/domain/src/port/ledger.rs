@@ -12,7 +12,10 @@ use crate::attempt::Attempt;
 use crate::catalog::Revision;
 use crate::delivery::{CancelCause, DeadCause, DeliveryState, Pin, Ready, Waiting};
 use crate::event::NewEvent;
+use crate::health::Health;
+use crate::hook::Ordered;
 use crate::id::{EventId, HookId, Owner, Sequence};
+use crate::news::HookNews;
 use crate::outcome::Outcome;
 use crate::plugin::PluginName;
 use crate::time::Timestamp;
@@ -33,26 +36,41 @@ pub trait Ledger: Send + Sync {
     /// From now on what is committed is told to `sink`, in commit order. One sink at a time.
     fn feed(&self, sink: Arc<dyn FeedSink>);
 
-    /// Leases on the lanes that have pending deliveries: at most `want`, those after `after`.
+    /// Leases on the lanes that have pending deliveries or a saved health, with that health: at
+    /// most `want`, those after `after`.
     fn acquire(
         &self,
         after: Option<HookId>,
         want: usize,
-    ) -> BoxFuture<'_, Result<Vec<Lease>, StoreDown>>;
+    ) -> BoxFuture<'_, Result<Vec<Acquired>, StoreDown>>;
 
-    /// The lane's pending deliveries due at `horizon`, by due time and then sequence, with all
-    /// it takes to try them. Always examines from the front: the lane knows what it holds, and
-    /// passes it in `held` to have it left out.
+    /// The lane's pending deliveries due at `horizon`, with all it takes to try them, by due time
+    /// and then sequence; of an ordered lane in its order, whatever is due when. Always examines
+    /// from the front: the lane knows what it holds, and passes it in `held` to have it left out.
+    ///
+    /// An ordered lane's order is that of the sequences, but that what was brought back stands
+    /// behind all that was there at that time. Of [`Ordered::Hook`] nothing comes from behind a
+    /// delivery that is not due yet; of [`Ordered::Object`] nothing that is about its object. A
+    /// lane whose rows do not stand in the order asked for, because the hook was changed since,
+    /// gives nothing and `more`.
     fn take(
         &self,
         lease: Lease,
         horizon: Timestamp,
         held: Vec<Sequence>,
         budget: Budget,
+        ordered: Ordered,
     ) -> BoxFuture<'_, Result<Taken, StoreDown>>;
 
     /// Writes what attempts came to, in one durable write; answers per item, in order.
     /// Repeatable: an attempt that is settled already is `Applied` again and changes nothing.
+    ///
+    /// In the same write the store makes the operational events that follow: the settlement's
+    /// own news, a hook that was disabled, a delivery that died; for [`CatalogSnapshot::listeners`]
+    /// alone, and about no hook that [`may_tell_of`] forbids.
+    ///
+    /// [`CatalogSnapshot::listeners`]: crate::catalog::CatalogSnapshot::listeners
+    /// [`may_tell_of`]: crate::news::may_tell_of
     fn settle(
         &self,
         settlements: Vec<Settlement>,
@@ -178,6 +196,13 @@ pub struct Lease {
     pub fence: Fence,
 }
 
+/// A lease with what was saved of its lane.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Acquired {
+    pub lease: Lease,
+    pub health: Health,
+}
+
 /// The most that one call may bring back; at least one row comes if there is any.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
@@ -190,8 +215,13 @@ pub struct Taken {
     pub ready: Vec<Ready>,
     /// More is due than the budget let through.
     pub more: bool,
-    /// When the first delivery after the horizon is due.
+    /// When the first delivery after the horizon is due; of an ordered lane, the first of those
+    /// that others wait for.
     pub next_due: Option<Timestamp>,
+    /// Of [`Ordered::Object`]: objects with a delivery that is not due yet, and when it is.
+    pub blocked: Vec<(String, Timestamp)>,
+    /// Of an ordered lane: nothing behind what came may be tried before `next_due`.
+    pub closed: bool,
 }
 
 /// What is to be written about one delivery after a try.
@@ -205,6 +235,10 @@ pub struct Settlement {
     /// Set when the first transformed attempt failed.
     pub pin: Option<Pin>,
     pub effect: Option<HookEffect>,
+    /// What the lane's health became, where a restart must know. It is the hook's of now only:
+    /// a hook that is changed begins with a clean one.
+    pub health: Option<Health>,
+    pub news: Option<HookNews>,
 }
 
 /// What becomes of the delivery. Waits are relative: the store makes them absolute on its clock.
@@ -261,6 +295,8 @@ impl Verdict {
 pub enum HookEffect {
     /// 410: disable the hook, cancel everything before the end of the lane as it is now.
     Gone { reason: String },
+    /// Disable the hook; what is pending waits.
+    Disable { reason: String },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -281,7 +317,7 @@ pub enum Scope {
 }
 
 /// How a hook's lane stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LaneView {
     pub hook: HookId,
     pub pending: usize,
@@ -293,6 +329,8 @@ pub struct LaneView {
     /// deliveries, the newest and those around which the lane is being worked off: a retry of
     /// one that is far older can be missed.
     pub last_attempt: Option<LastAttempt>,
+    /// As it was last saved.
+    pub health: Health,
 }
 
 /// The last attempt of a lane, without what makes attempts large.

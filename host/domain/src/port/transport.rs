@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::BoxFuture;
 use crate::attempt::Response;
-use crate::outcome::UnreachableCause;
+use crate::outcome::{Asks, UnreachableCause};
 use crate::secret::Secret;
 use crate::target_url::TargetUrl;
 
@@ -43,6 +43,7 @@ pub enum Exchanged {
         response: Response,
         /// `Retry-After` in seconds from now (dates converted), as the receiver sent it.
         retry_after: Option<Duration>,
+        asks: Option<Asks>,
     },
     Unreachable {
         cause: UnreachableCause,
