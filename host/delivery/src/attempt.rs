@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use whisperer_domain::attempt::PluginRun;
+use whisperer_domain::attempt::{PluginRun, Response};
 use whisperer_domain::delivery::{Pin, Ready, Waiting};
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::AttemptId;
-use whisperer_domain::outcome::Outcome;
+use whisperer_domain::outcome::{Asks, Outcome};
 use whisperer_domain::port::{Exchange, Lease, Settlement};
 use whisperer_domain::time::Timestamp;
 
@@ -41,7 +41,6 @@ pub(crate) struct Ended {
     /// What was deferred, to be tried again from memory.
     pub(crate) deferred: Option<Ready>,
     pub(crate) hook_revision: u64,
-    pub(crate) max_in_flight: u16,
 }
 
 /// What happened in the course of an attempt, whatever its end.
@@ -56,7 +55,8 @@ struct Trace {
 
 /// Of an exchange, what the record shows.
 struct Exchanged {
-    response: Option<whisperer_domain::attempt::Response>,
+    response: Option<Response>,
+    asks: Option<Asks>,
     connect: Duration,
     total: Duration,
 }
@@ -109,9 +109,10 @@ async fn pursue(ports: &Ports, job: &Job, started_at: Timestamp) -> Ended {
         connect,
         total,
     } = ports.transport.send(request).await;
-    let (outcome, response) = judge::outcome(result);
+    let (outcome, response, asks) = judge::outcome(result);
     trace.exchange = Some(Exchanged {
         response,
+        asks,
         connect,
         total,
     });

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use whisperer_domain::health::Patience;
 use whisperer_domain::port::{Catalog, Clock, Ledger, Transform, Transport};
 
 /// Every bound of this crate. The memory it can take is the sum of `buffer_bytes`,
-/// `unsettled_bytes_max`, `reads_max` times `read_bytes`, and one event with what plugins made
-/// of it for each of `attempts_max`.
+/// `unsettled_bytes_max`, `reads_max` times `read_bytes`, and `attempts_bytes_max` with what
+/// plugins made of it.
 #[derive(Clone, Debug)]
 pub struct DeliveryConfig {
-    /// Attempts at one time, over all lanes. Half of them are kept from lanes that time out.
+    /// Attempts at one time, over all lanes, and what they may hold. Half of either is kept from
+    /// lanes that are slow.
     pub attempts_max: usize,
+    pub attempts_bytes_max: usize,
     /// Payloads that lanes hold ready; what does not fit stays in the store until its turn.
     pub buffer_bytes: usize,
     /// Deliveries that one lane holds ready.
@@ -35,6 +38,8 @@ pub struct DeliveryConfig {
     /// How long to leave a store alone that failed: doubling from the first to the second.
     pub store_wait_min: Duration,
     pub store_wait_max: Duration,
+    /// For how long a hook may fail.
+    pub patience: Patience,
     /// Of jitter and attempt ids: must differ from one start to the next.
     pub seed: u64,
 }
@@ -44,7 +49,8 @@ impl DeliveryConfig {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
-            attempts_max: 256,
+            attempts_max: 1024,
+            attempts_bytes_max: 128 << 20,
             buffer_bytes: 64 << 20,
             lane_rows_max: 4096,
             feed_rows_max: 8192,
@@ -59,6 +65,7 @@ impl DeliveryConfig {
             defer_wait_max: Duration::from_secs(60),
             store_wait_min: Duration::from_millis(100),
             store_wait_max: Duration::from_secs(5),
+            patience: Patience::default(),
             seed,
         }
     }

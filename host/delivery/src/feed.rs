@@ -6,15 +6,16 @@
 //! It is pushed to on the store's writer, which must never wait: no call here blocks for longer
 //! than it takes to insert into a map.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 use whisperer_domain::delivery::Ready;
+use whisperer_domain::health::Health;
 use whisperer_domain::id::HookId;
-use whisperer_domain::port::{FeedItem, FeedSink, Lease};
+use whisperer_domain::port::{Acquired, FeedItem, FeedSink, Lease};
 
 use crate::space::{Reserved, Space};
 
@@ -34,17 +35,21 @@ pub(crate) struct Fresh {
 }
 
 /// A lane that is worth another look.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Mark {
     pub(crate) lease: Lease,
     /// What it holds may be cancelled.
     pub(crate) recall: bool,
+    /// What was saved of it.
+    pub(crate) saved: Option<Health>,
 }
 
 /// What is worth another look.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
-    pub(crate) lanes: HashMap<HookId, Mark>,
+    pub(crate) lanes: BTreeMap<HookId, Mark>,
+    /// Every lane that had something pending at the start was marked.
+    pub(crate) all_lanes: bool,
     pub(crate) catalog: bool,
     pub(crate) plugins: bool,
 }
@@ -90,13 +95,25 @@ impl Feed {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn mark_lane(&self, lease: Lease, recall: bool) {
+    /// A lane of which nothing may be in memory yet.
+    pub(crate) fn acquired(&self, acquired: Acquired) {
+        self.mark_lane(acquired.lease, false, Some(acquired.health));
+    }
+
+    pub(crate) fn all_acquired(&self) {
+        self.marks().all_lanes = true;
+        self.bell.notify_one();
+    }
+
+    fn mark_lane(&self, lease: Lease, recall: bool, saved: Option<Health>) {
         let mut marks = self.marks();
         let mark = marks.lanes.entry(lease.hook).or_insert(Mark {
             lease,
             recall: false,
+            saved: None,
         });
         mark.recall |= recall;
+        mark.saved = saved.or(mark.saved.take());
         if mark.lease.fence < lease.fence {
             mark.lease = lease;
         }
@@ -114,7 +131,7 @@ impl Feed {
         });
         if kept.is_none() {
             self.overflowed.fetch_add(1, Ordering::Relaxed);
-            self.mark_lane(lease, false);
+            self.mark_lane(lease, false, None);
         }
     }
 }
@@ -124,8 +141,8 @@ impl FeedSink for Feed {
         match item {
             FeedItem::Fresh { lease, ready } => self.push_ready(lease, ready, false),
             FeedItem::Urgent { lease, ready } => self.push_ready(lease, ready, true),
-            FeedItem::Look(lease) => self.mark_lane(lease, false),
-            FeedItem::Recall(lease) => self.mark_lane(lease, true),
+            FeedItem::Look(lease) => self.mark_lane(lease, false, None),
+            FeedItem::Recall(lease) => self.mark_lane(lease, true, None),
             FeedItem::Catalog(_) => self.marks().catalog = true,
         }
         self.bell.notify_one();

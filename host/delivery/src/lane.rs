@@ -1,5 +1,6 @@
 //! What is known in memory of one hook's pending deliveries. Plain data with no I/O: the
-//! scheduler asks it what it wants and tells it what happened.
+//! scheduler asks it what it wants and tells it what happened. When it may begin an attempt is
+//! decided in `lane/turn.rs`.
 //!
 //! Invariants:
 //! - `held` names every delivery of the lane that is buffered, in flight or unsettled, and no
@@ -10,19 +11,26 @@
 //!   same delivery.
 //! - What the lane is told to look for may be a delivery whose last result is not heard yet. It
 //!   is `doubtful` then, and when it is let go the store is asked again.
+//! - The buffer of an ordered lane has no gap, as [`Line`] has it: whatever may stand before what
+//!   is buffered empties the buffer first.
+
+mod turn;
 
 use std::collections::HashSet;
 
 use whisperer_domain::delivery::Ready;
-use whisperer_domain::hook::Hook;
+use whisperer_domain::health::Health;
+use whisperer_domain::hook::MAX_IN_FLIGHT_DEFAULT;
 use whisperer_domain::id::Sequence;
 use whisperer_domain::port::Lease;
 use whisperer_domain::time::Timestamp;
 
-use crate::buffer::{Buffer, Choice};
+use crate::buffer::Buffer;
 use crate::config::DeliveryConfig;
 use crate::feed::Held;
-use crate::pause::{Cause, Pause};
+use crate::gate::Gate;
+use crate::line::{Follows, Line};
+use crate::pause::Pause;
 
 /// Deliveries of one lane that may go before the others. Each is waited for by somebody.
 const URGENT_MAX: usize = 64;
@@ -47,12 +55,34 @@ pub(crate) struct Lane {
     pub(crate) read_failures: u32,
     pub(crate) pause: Option<Pause>,
     pub(crate) standing: Standing,
-    /// What `max_in_flight` has shrunk to while attempts time out.
+    /// Begins with one, grows with each attempt that ends, and shrinks to one while they time out.
     in_flight_limit: usize,
-    /// The last attempt that ended ran out of time.
-    pub(crate) timing_out: bool,
+    /// The last attempt that ended took long.
+    pub(crate) is_slow: bool,
+    pub(crate) health: Health,
+    limits: Limits,
+    line: Line,
+    gate: Gate,
     /// When the scheduler means to look at it next, unasked.
     pub(crate) wake: Option<Timestamp>,
+    /// What of its health stands in the scheduler's sums.
+    pub(crate) counted: Counted,
+}
+
+/// What the hook says, as it was last seen.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// None: it was not seen yet.
+    revision: Option<u64>,
+    in_flight: u16,
+    rate: Option<u32>,
+}
+
+/// What of a lane's health is counted, so that sums need no look at all lanes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) breaker_open: bool,
+    pub(crate) paced: bool,
 }
 
 /// A read of the store under way.
@@ -73,7 +103,7 @@ pub(crate) enum Standing {
     Running,
     /// The hook is not active: pending deliveries wait, in the store.
     Parked,
-    /// The receiver answered 410 and that is not settled yet.
+    /// An attempt came to the end of the hook, and that is not settled yet.
     Gone,
     /// Another node has a newer lease.
     Fenced,
@@ -95,14 +125,27 @@ impl Lane {
             read_failures: 0,
             pause: None,
             standing: Standing::Running,
-            in_flight_limit: usize::MAX,
-            timing_out: false,
+            in_flight_limit: 1,
+            is_slow: false,
+            health: Health::default(),
+            limits: Limits {
+                revision: None,
+                in_flight: MAX_IN_FLIGHT_DEFAULT,
+                rate: None,
+            },
+            line: Line::default(),
+            gate: Gate::default(),
             wake: None,
+            counted: Counted::default(),
         }
     }
 
     /// Nothing of it is worth remembering.
-    pub(crate) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self, now: Timestamp) -> bool {
+        self.has_nothing_to_do() && self.health.is_default() && self.gate_is_full(now)
+    }
+
+    fn has_nothing_to_do(&self) -> bool {
         let done = match self.standing {
             Standing::Running => !self.behind && self.next_due.is_none(),
             Standing::Fenced => true,
@@ -138,6 +181,10 @@ impl Lane {
         if self.held.contains(&fresh.ready.delivery.sequence) {
             return;
         }
+        if self.line.is_closed() || self.line.holds_back(&fresh.ready) {
+            // It is read when what it waits for is due.
+            return;
+        }
         if let Some(reading) = &mut self.reading {
             if reading.arrived.len() < rows_max {
                 reading.arrived.push(fresh);
@@ -159,6 +206,8 @@ impl Lane {
         let sequence = urgent.ready.delivery.sequence;
         if self.out.contains(&sequence) {
             self.doubtful.insert(sequence);
+        } else if self.line.is_ordered() {
+            self.look();
         } else if self.standing != Standing::Running || self.urgent_len() >= URGENT_MAX {
             self.fall_behind();
         } else if let Some(reading) = &mut self.reading {
@@ -185,13 +234,23 @@ impl Lane {
     /// The store has something new, perhaps of deliveries that are held here.
     pub(crate) fn look(&mut self) {
         self.doubtful.extend(&self.out);
+        if self.line.is_ordered() {
+            self.reread();
+        }
         self.fall_behind();
     }
 
     /// What is held may be cancelled: nothing of it is begun without another look.
     pub(crate) fn recall(&mut self) {
         self.look();
+        self.reread();
+    }
+
+    /// What is buffered, or is being read, is not what is to be tried.
+    fn reread(&mut self) {
         self.forget_buffer();
+        self.line.look();
+        self.fall_behind();
         if let Some(reading) = &mut self.reading {
             reading.stale = true;
         }
@@ -204,10 +263,41 @@ impl Lane {
     /// A result is settled, and with it the delivery is held no more.
     pub(crate) fn let_go(&mut self, sequence: Sequence) {
         self.held.remove(&sequence);
-        self.out.remove(&sequence);
+        self.leave(sequence);
         if self.doubtful.remove(&sequence) {
             self.fall_behind();
         }
+    }
+
+    /// It is let go and will be tried again, and so will what has to wait for it.
+    pub(crate) fn let_wait(&mut self, sequence: Sequence, due: Timestamp) {
+        match self.line.wait(sequence, due) {
+            Follows::Nothing => {}
+            Follows::All => {
+                self.forget_buffer();
+                // All of it is read when this one is due; what is being read began before.
+                match &mut self.reading {
+                    Some(reading) => reading.stale = true,
+                    None => self.behind = false,
+                }
+            }
+            Follows::About(object) => {
+                for follower in self.buffer.forget_about(&object) {
+                    self.held.remove(&follower);
+                }
+                if let Some(reading) = &mut self.reading {
+                    let line = &self.line;
+                    reading.arrived.retain(|held| !line.holds_back(&held.ready));
+                }
+            }
+        }
+        self.due_at(due);
+        self.let_go(sequence);
+    }
+
+    fn leave(&mut self, sequence: Sequence) {
+        self.out.remove(&sequence);
+        self.line.end(sequence, self.out.len());
     }
 
     /// Whether a deferred delivery is still what it was when it was tried.
@@ -217,12 +307,15 @@ impl Lane {
 
     /// Takes a deferred delivery back: it had its turn and could not use it.
     pub(crate) fn take_back(&mut self, deferred: Held) {
-        self.out.remove(&deferred.ready.delivery.sequence);
+        self.leave(deferred.ready.delivery.sequence);
         self.buffer.push_front(deferred);
     }
 
     /// A row that a read brought, or a fresh one.
     pub(crate) fn keep(&mut self, held: Held) {
+        if self.line.holds_back(&held.ready) {
+            return;
+        }
         if self.held.insert(held.ready.delivery.sequence) {
             self.buffer.push_back(held);
         }
@@ -232,17 +325,23 @@ impl Lane {
         let due = self.behind || self.next_due.is_some_and(|due| due <= now);
         due && self.reading.is_none()
             && self.standing == Standing::Running
-            && self.buffer.len() < config.read_below_rows
+            && self.buffer.len() < self.rows_max(config).min(config.read_below_rows)
             && self.read_not_before.is_none_or(|at| at <= now)
     }
 
     /// A read of all that is due at `now` begins; the answer is what to leave out.
     pub(crate) fn begin_read(&mut self, now: Timestamp) -> Vec<Sequence> {
         self.reading = Some(Reading::default());
+        self.line.begin_read(now);
         if self.next_due.is_some_and(|due| due <= now) {
             self.next_due = None;
         }
         self.held.iter().copied().collect()
+    }
+
+    /// What a read says of the order, before its rows are kept.
+    pub(crate) fn order_read(&mut self, blocked: Vec<(String, Timestamp)>, closed: bool) {
+        self.line.end_read(blocked, closed);
     }
 
     /// The read is over; `more`: not everything that is due came with it.
@@ -251,7 +350,7 @@ impl Lane {
             return;
         };
         self.behind = more || reading.missed;
-        if !self.behind {
+        if !self.behind && !self.line.is_closed() {
             for held in reading.arrived {
                 self.keep(held);
             }
@@ -261,43 +360,14 @@ impl Lane {
         }
     }
 
-    /// Which of its deliveries may be tried now.
-    pub(crate) fn choice(&self, now: Timestamp) -> Choice {
-        match (self.standing, &self.pause) {
-            (Standing::Parked | Standing::Gone | Standing::Fenced, _) => Choice::None,
-            (Standing::Running, None) => Choice::Any,
-            (Standing::Running, Some(pause)) if pause.until > now || self.in_flight > 0 => {
-                match pause.cause {
-                    Cause::Plugins => Choice::PinnedOnly,
-                    Cause::Secrets => Choice::None,
-                }
-            }
-            (Standing::Running, Some(_)) => Choice::Any,
-        }
-    }
-
-    /// Takes the next delivery to try, if one may go.
-    pub(crate) fn begin_attempt(&mut self, now: Timestamp, hook: &Hook) -> Option<Ready> {
-        if self.in_flight
-            >= self
-                .in_flight_limit
-                .min(usize::from(hook.max_in_flight))
-                .max(1)
-        {
-            return None;
-        }
-        let held = self.buffer.pop(self.choice(now))?;
-        self.out.insert(held.ready.delivery.sequence);
-        self.in_flight += 1;
-        Some(held.ready)
-    }
-
     /// The hook is gone: what it held is cancelled, and nothing of it is worth a read.
     pub(crate) fn abandon(&mut self) {
         self.forget_buffer();
         self.standing = Standing::Running;
         self.behind = false;
         self.next_due = None;
+        self.health = Health::default();
+        self.limits.rate = None;
     }
 
     /// The hook is not active: everything waits in the store.
@@ -305,19 +375,6 @@ impl Lane {
         self.forget_buffer();
         self.fall_behind();
         self.standing = Standing::Parked;
-    }
-
-    /// Halves what may be in flight after each time-out, down to a single probe; anything else
-    /// gives one place back.
-    pub(crate) fn end_attempt(&mut self, timed_out: bool, max_in_flight: u16) {
-        self.in_flight -= 1;
-        self.timing_out = timed_out;
-        let limit = self.in_flight_limit.min(usize::from(max_in_flight));
-        self.in_flight_limit = if timed_out {
-            (limit / 2).max(1)
-        } else {
-            limit.saturating_add(1)
-        };
     }
 
     /// Gives up one buffered delivery; false if there is none.
@@ -341,24 +398,12 @@ impl Lane {
             reading.missed = true;
         }
     }
+}
 
-    /// When there will be something to do without anything else happening.
-    pub(crate) fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.standing != Standing::Running {
-            return None;
-        }
-        let pause = self
-            .pause
-            .filter(|_| self.buffer.has(Choice::Any))
-            .map(|pause| pause.until);
-        let due = self.behind || self.next_due.is_some_and(|due| due <= now);
-        let read = self.read_not_before.filter(|_| due);
-        [self.next_due, pause, read]
-            .into_iter()
-            .flatten()
-            .filter(|at| *at > now)
-            .min()
-    }
+/// What a delivery that is to begin takes along.
+pub(crate) struct Begin {
+    pub(crate) ready: Ready,
+    pub(crate) bytes: usize,
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use whisperer_domain::hook::Ordered;
 use whisperer_domain::id::Sequence;
-use whisperer_domain::port::{Budget, FeedItem, FeedSink, Lease, Ledger, StoreDown, Taken};
+use whisperer_domain::port::{Budget, Lease, Ledger, StoreDown, Taken};
 use whisperer_domain::time::Timestamp;
 
 use crate::config::{DeliveryConfig, Ports, doubling};
@@ -20,14 +21,24 @@ pub(crate) struct Read {
     pub(crate) result: Result<Taken, StoreDown>,
 }
 
-pub(crate) async fn read(
-    ledger: &dyn Ledger,
-    lease: Lease,
-    horizon: Timestamp,
-    held: Vec<Sequence>,
-    budget: Budget,
-) -> Read {
-    let result = contained(ledger.take(lease, horizon, held, budget)).await;
+/// What a lane asks the store for.
+pub(crate) struct Wanted {
+    pub(crate) lease: Lease,
+    pub(crate) horizon: Timestamp,
+    pub(crate) held: Vec<Sequence>,
+    pub(crate) budget: Budget,
+    pub(crate) ordered: Ordered,
+}
+
+pub(crate) async fn read(ledger: &dyn Ledger, wanted: Wanted) -> Read {
+    let Wanted {
+        lease,
+        horizon,
+        held,
+        budget,
+        ordered,
+    } = wanted;
+    let result = contained(ledger.take(lease, horizon, held, budget, ordered)).await;
     Read {
         lease,
         horizon,
@@ -41,15 +52,17 @@ pub(crate) async fn acquire_all(ports: &Ports, config: &DeliveryConfig, feed: &A
     let mut failures = 0;
     loop {
         match contained(ports.ledger.acquire(after, LEASES_PAGE)).await {
-            Ok(leases) => {
+            Ok(acquired) => {
                 failures = 0;
-                let Some(last) = leases.last() else {
+                let Some(last) = acquired.last() else {
+                    feed.all_acquired();
                     return;
                 };
-                after = Some(last.hook);
-                for lease in leases {
-                    feed.push(FeedItem::Look(lease));
+                after = Some(last.lease.hook);
+                for lane in acquired {
+                    feed.acquired(lane);
                 }
+                feed.bell.notify_one();
             }
             Err(down) => {
                 failures += 1;

@@ -11,7 +11,7 @@
 mod dispatch;
 mod hear;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -28,6 +28,7 @@ use crate::config::{DeliveryConfig, Ports};
 use crate::feed::{Feed, Fresh};
 use crate::handle::Drained;
 use crate::lane::Lane;
+use crate::places::{Place, Places};
 use crate::reader::Read;
 use crate::rings::Rings;
 use crate::settler::{Done, Unsettled};
@@ -48,8 +49,7 @@ pub(crate) enum Report {
 /// How things stood when an attempt began.
 #[derive(Clone, Copy)]
 pub(crate) struct Begun {
-    /// It took one of the places that lanes which time out may have.
-    timing_out: bool,
+    place: Place,
     /// How often the plugins had changed: a deferral may be stale when it is heard.
     plugin_changes: u64,
 }
@@ -90,12 +90,15 @@ pub(crate) struct Scheduler {
     reports: mpsc::Receiver<Report>,
     reporter: Reporter,
     rng: Rng,
-    lanes: HashMap<HookId, Lane>,
+    /// In an order of their own, so that the same is always done in the same order.
+    lanes: BTreeMap<HookId, Lane>,
+    /// Every lane with something pending at the start is among them.
+    all_lanes: bool,
+    breakers_open: usize,
+    paced: usize,
     rings: Rings,
     wakes: Wakes,
-    running: usize,
-    /// Of `running`, those that began while their lane timed out.
-    running_timing_out: usize,
+    places: Places,
     reading: usize,
     unsettled: usize,
     unsettled_bytes: usize,
@@ -120,11 +123,13 @@ impl Scheduler {
             parts,
             reports,
             reporter,
-            lanes: HashMap::new(),
+            lanes: BTreeMap::new(),
+            all_lanes: false,
+            breakers_open: 0,
+            paced: 0,
             rings: Rings::default(),
             wakes: Wakes::default(),
-            running: 0,
-            running_timing_out: 0,
+            places: Places::default(),
             reading: 0,
             unsettled: 0,
             unsettled_bytes: 0,
@@ -141,7 +146,9 @@ impl Scheduler {
             self.dispatch(now);
             self.publish();
             let sleep = self.parts.ports.clock.sleep(self.sleep_for(now));
+            // In this order, so that the same is done whenever the same happens.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 () = self.parts.feed.bell.notified() => {}
                 () = sleep => {}
@@ -152,7 +159,7 @@ impl Scheduler {
 
     async fn drain(mut self, grace: Duration) -> Drained {
         tracing::info!(
-            running = self.running,
+            running = self.places.running(),
             unsettled = self.unsettled,
             "delivery begins nothing new"
         );
@@ -160,7 +167,7 @@ impl Scheduler {
         loop {
             self.hear(self.parts.ports.clock.now());
             self.publish();
-            if self.running == 0 && self.unsettled == 0 {
+            if self.places.running() == 0 && self.unsettled == 0 {
                 break;
             }
             tokio::select! {
@@ -170,7 +177,7 @@ impl Scheduler {
         }
         self.parts.abort.cancel();
         Drained {
-            aborted: self.running,
+            aborted: self.places.running(),
             unsettled: self.unsettled,
         }
     }
@@ -197,13 +204,19 @@ impl Scheduler {
         let Some(lane) = self.lanes.get_mut(&hook) else {
             return;
         };
-        if lane.is_idle() {
+        lane.trim(&self.parts.config);
+        let (before, after) = lane.count();
+        self.breakers_open += usize::from(after.breaker_open);
+        self.breakers_open -= usize::from(before.breaker_open);
+        self.paced += usize::from(after.paced);
+        self.paced -= usize::from(before.paced);
+        if lane.is_idle(now) {
             self.wakes.set(lane, None);
             self.lanes.remove(&hook);
             return;
         }
-        if lane.buffer.has(lane.choice(now)) {
-            self.rings.push(hook, lane.timing_out);
+        if lane.may_begin(now) {
+            self.rings.push(hook, lane.is_slow);
         }
         if lane.wants_read(now, &self.parts.config) {
             self.rings.reads.push(hook);
@@ -216,7 +229,10 @@ impl Scheduler {
         let counters = &self.parts.counters;
         for (gauge, value) in [
             (&counters.lanes, self.lanes.len()),
-            (&counters.attempts_running, self.running),
+            (&counters.breakers_open, self.breakers_open),
+            (&counters.paced, self.paced),
+            (&counters.attempts_running, self.places.running()),
+            (&counters.slow_running, self.places.slow_running()),
             (&counters.unsettled, self.unsettled),
             (&counters.buffered_bytes, self.parts.space.used()),
         ] {

@@ -11,7 +11,12 @@ use whisperer_domain::port::{Settlement, Verdict};
 pub struct DeliveryStats {
     /// Lanes that memory knows of.
     pub lanes: u64,
+    /// Of them, those whose breaker is not closed, and those that were asked too much.
+    pub breakers_open: u64,
+    pub paced: u64,
     pub attempts_running: u64,
+    /// Of them, those of lanes whose attempts take long.
+    pub slow_running: u64,
     /// Results not yet on disk.
     pub unsettled: u64,
     /// Of payloads that wait in memory.
@@ -38,7 +43,10 @@ pub struct DeliveryStats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) lanes: AtomicU64,
+    pub(crate) breakers_open: AtomicU64,
+    pub(crate) paced: AtomicU64,
     pub(crate) attempts_running: AtomicU64,
+    pub(crate) slow_running: AtomicU64,
     pub(crate) unsettled: AtomicU64,
     pub(crate) buffered_bytes: AtomicU64,
     delivered: AtomicU64,
@@ -86,7 +94,10 @@ impl Counters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         DeliveryStats {
             lanes: read(&self.lanes),
+            breakers_open: read(&self.breakers_open),
+            paced: read(&self.paced),
             attempts_running: read(&self.attempts_running),
+            slow_running: read(&self.slow_running),
             unsettled: read(&self.unsettled),
             buffered_bytes: read(&self.buffered_bytes),
             delivered: read(&self.delivered),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use whisperer_domain::attempt::{Attempt, Response, Timing};
 use whisperer_domain::delivery::{DeadCause, Waiting};
-use whisperer_domain::outcome::Outcome;
+use whisperer_domain::outcome::{Asks, Outcome};
 use whisperer_domain::port::{Exchanged, Settlement, Verdict};
 use whisperer_domain::step::{self, Policy, Progress, Step, step};
 use whisperer_domain::time::Timestamp;
@@ -13,11 +13,12 @@ use whisperer_domain::time::Timestamp;
 use super::{Ended, Job, Trace};
 use crate::config::Ports;
 
-pub(super) fn outcome(result: Exchanged) -> (Outcome, Option<Response>) {
+pub(super) fn outcome(result: Exchanged) -> (Outcome, Option<Response>, Option<Asks>) {
     match result {
         Exchanged::Answered {
             response,
             retry_after,
+            asks,
         } => {
             let status = response.status;
             let outcome = match status {
@@ -31,13 +32,13 @@ pub(super) fn outcome(result: Exchanged) -> (Outcome, Option<Response>) {
                     retry_after_secs: None,
                 },
             };
-            (outcome, Some(response))
+            (outcome, Some(response), asks)
         }
         Exchanged::Unreachable { cause, message } => {
-            (Outcome::Unreachable { cause, message }, None)
+            (Outcome::Unreachable { cause, message }, None, None)
         }
-        Exchanged::TimedOut { while_doing } => (Outcome::TimedOut { while_doing }, None),
-        Exchanged::Blocked { message } => (Outcome::Blocked { message }, None),
+        Exchanged::TimedOut { while_doing } => (Outcome::TimedOut { while_doing }, None, None),
+        Exchanged::Blocked { message } => (Outcome::Blocked { message }, None, None),
     }
 }
 
@@ -60,6 +61,7 @@ pub(super) fn judge(
     let Step { verdict, effect } = step(
         &progress,
         &outcome,
+        trace.exchange.as_ref().and_then(|exchange| exchange.asks),
         &Policy::from(job.hook.as_ref()),
         job.seed,
     );
@@ -143,6 +145,8 @@ fn bare(job: &Job, verdict: Verdict) -> Settlement {
         verdict,
         pin: None,
         effect: None,
+        health: None,
+        news: None,
     }
 }
 
@@ -151,7 +155,6 @@ fn ended(job: &Job, settlement: Settlement) -> Ended {
         settlement,
         deferred: None,
         hook_revision: job.hook.revision,
-        max_in_flight: job.hook.max_in_flight,
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 
 use uuid::Builder;
 use whisperer_domain::catalog::CatalogSnapshot;
-use whisperer_domain::delivery::Ready;
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{AttemptId, HookId};
 use whisperer_domain::port::Budget;
@@ -13,14 +12,15 @@ use whisperer_domain::time::Timestamp;
 
 use super::{Begun, Report, Scheduler};
 use crate::attempt::{self, Job};
+use crate::lane::Begin;
 use crate::pause::Pause;
-use crate::reader;
+use crate::reader::{self, Wanted};
 
 impl Scheduler {
     pub(super) fn dispatch(&mut self, now: Timestamp) {
         let catalog = self.parts.ports.catalog.snapshot();
         while self.has_place() {
-            let Some(hook) = self.rings.pop(self.has_place_for_timing_out()) else {
+            let Some(hook) = self.rings.pop(self.places.has_one_for_slow(&self.parts.config)) else {
                 break;
             };
             self.give_turn(hook, &catalog, now);
@@ -35,13 +35,9 @@ impl Scheduler {
 
     fn has_place(&self) -> bool {
         let config = &self.parts.config;
-        self.running < config.attempts_max
+        self.places.has_one(config)
             && self.unsettled < config.unsettled_max
             && self.unsettled_bytes < config.unsettled_bytes_max
-    }
-
-    fn has_place_for_timing_out(&self) -> bool {
-        self.running_timing_out < (self.parts.config.attempts_max / 2).max(1)
     }
 
     /// The lane's hook, if the lane may run under it; else the lane is put to rest.
@@ -53,7 +49,10 @@ impl Scheduler {
     ) -> Option<Arc<Hook>> {
         let lane = self.lanes.get_mut(&hook)?;
         match catalog.hooks.get(&hook) {
-            Some(found) if found.delivers() => return Some(Arc::clone(found)),
+            Some(found) if found.delivers() => {
+                lane.follow(found, now);
+                return Some(Arc::clone(found));
+            }
             Some(_) => lane.park(),
             None => lane.abandon(),
         }
@@ -65,28 +64,28 @@ impl Scheduler {
         let Some(hook) = self.delivering_hook(id, catalog, now) else {
             return;
         };
-        let timing_out_may = self.has_place_for_timing_out();
+        let slow_may = self.places.has_one_for_slow(&self.parts.config);
         let Some(lane) = self.lanes.get_mut(&id) else {
             return;
         };
-        if lane.timing_out && !timing_out_may {
-            // It began to time out while it stood in the other ring.
+        if lane.is_slow && !slow_may {
+            // It became slow while it stood in the other ring.
             self.rings.push(id, true);
             return;
         }
-        // A lane that may not is not put back: the end of one of its attempts will do that.
-        if let Some(ready) = lane.begin_attempt(now, &hook) {
-            self.begin_attempt(hook, ready);
-            self.consider(id, now);
+        if let Some(begin) = lane.begin_attempt(now) {
+            self.begin_attempt(hook, begin);
         }
+        // One that may not begin is not put back: whatever holds it up will do that.
+        self.consider(id, now);
     }
 
-    fn begin_attempt(&mut self, hook: Arc<Hook>, ready: Ready) {
+    fn begin_attempt(&mut self, hook: Arc<Hook>, begin: Begin) {
         let Some(lane) = self.lanes.get(&hook.id) else {
             return;
         };
         let begun = Begun {
-            timing_out: lane.timing_out,
+            place: self.places.take(lane.is_slow, begin.bytes),
             plugin_changes: self.plugin_changes,
         };
         let bytes = self.rng.u128(..).to_be_bytes();
@@ -96,10 +95,8 @@ impl Scheduler {
             lease: lane.lease,
             defer_wait: Pause::next_wait(lane.pause.as_ref(), &self.parts.config),
             hook,
-            ready,
+            ready: begin.ready,
         };
-        self.running += 1;
-        self.running_timing_out += usize::from(begun.timing_out);
         let ports = self.parts.ports.clone();
         let reporter = self.reporter.clone();
         let abort = self.parts.abort.clone();
@@ -124,11 +121,15 @@ impl Scheduler {
         else {
             return;
         };
-        let lease = lane.lease;
-        let held = lane.begin_read(now);
-        let budget = Budget {
-            rows: config.read_rows,
-            bytes: config.read_bytes,
+        let wanted = Wanted {
+            lease: lane.lease,
+            horizon: now,
+            budget: Budget {
+                rows: config.read_rows.min(lane.rows_max(config)),
+                bytes: config.read_bytes,
+            },
+            ordered: lane.ordered(),
+            held: lane.begin_read(now),
         };
         self.reading += 1;
         self.parts.counters.reads.fetch_add(1, Ordering::Relaxed);
@@ -136,7 +137,7 @@ impl Scheduler {
         let reporter = self.reporter.clone();
         let abort = self.parts.abort.clone();
         self.parts.tracker.spawn(async move {
-            let read = reader::read(ledger.as_ref(), lease, now, held, budget);
+            let read = reader::read(ledger.as_ref(), wanted);
             if let Some(read) = abort.run_until_cancelled(read).await {
                 reporter.report(Report::Read(read));
             }

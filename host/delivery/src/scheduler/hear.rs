@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use whisperer_domain::delivery::{Ready, Waiting};
+use whisperer_domain::health::{Answer, Heard, Patience};
 use whisperer_domain::id::HookId;
-use whisperer_domain::outcome::Outcome;
-use whisperer_domain::port::{Settled, Taken, Verdict};
+use whisperer_domain::port::{HookEffect, Lease, Settled, Taken, Verdict};
 use whisperer_domain::time::Timestamp;
 
 use super::{Begun, Report, Scheduler};
@@ -53,12 +53,12 @@ impl Scheduler {
         let lane = self
             .lanes
             .entry(lease.hook)
-            .or_insert_with(|| Lane::new(lease));
+            .or_insert_with(|| found(lease, self.all_lanes));
         lane.renew(lease);
         if urgent {
             lane.hasten(held);
         } else {
-            lane.arrive(held, self.parts.config.lane_rows_max);
+            lane.arrive(held, lane.rows_max(&self.parts.config));
         }
         self.consider(lease.hook, now);
     }
@@ -68,6 +68,9 @@ impl Scheduler {
             let lease = mark.lease;
             let lane = self.lanes.entry(hook).or_insert_with(|| Lane::new(lease));
             lane.renew(lease);
+            if let Some(saved) = mark.saved {
+                lane.remember(saved);
+            }
             if mark.recall {
                 lane.recall();
             } else {
@@ -75,6 +78,7 @@ impl Scheduler {
             }
             self.consider(hook, now);
         }
+        self.all_lanes |= marks.all_lanes;
         if marks.plugins {
             self.plugin_changes += 1;
             self.end_pauses(now, |pause| pause.cause == Cause::Plugins);
@@ -90,12 +94,10 @@ impl Scheduler {
         for (id, lane) in &mut self.lanes {
             let hook = catalog.hooks.get(id);
             if lane.standing == Standing::Parked && hook.is_none_or(|hook| hook.delivers()) {
-                lane.standing = Standing::Running;
+                lane.unpark();
             }
-            if let (Some(pause), Some(hook)) = (&mut lane.pause, hook)
-                && pause.hook_revision != hook.revision
-            {
-                pause.until = pause.until.min(now);
+            if let Some(hook) = hook {
+                lane.follow(hook, now);
             }
         }
         let all: Vec<HookId> = self.lanes.keys().copied().collect();
@@ -117,17 +119,14 @@ impl Scheduler {
         }
     }
 
-    fn hear_ended(&mut self, begun: Begun, ended: Ended, now: Timestamp) {
-        self.running -= 1;
-        self.running_timing_out -= usize::from(begun.timing_out);
+    fn hear_ended(&mut self, begun: Begun, mut ended: Ended, now: Timestamp) {
+        self.places.give_back(begun.place);
         self.parts.counters.count(&ended.settlement);
         let hook = ended.settlement.lease.hook;
         let stale = begun.plugin_changes != self.plugin_changes;
         if let Some(lane) = self.lanes.get_mut(&hook) {
+            learn(lane, &mut ended, now, &self.parts.config.patience);
             let attempt = ended.settlement.attempt.as_ref();
-            let timed_out =
-                attempt.is_some_and(|attempt| matches!(attempt.outcome, Outcome::TimedOut { .. }));
-            lane.end_attempt(timed_out, ended.max_in_flight);
             if let Some(cause) = deferral(&ended.settlement.verdict) {
                 let revision = ended.hook_revision;
                 let config = &self.parts.config;
@@ -183,8 +182,7 @@ impl Scheduler {
                 if let Some(held) = back {
                     lane.take_back(held);
                 } else {
-                    lane.let_go(done.sequence);
-                    lane.due_at(due);
+                    lane.let_wait(done.sequence, due);
                 }
             }
             Some(Settled::Fenced) => {
@@ -231,7 +229,15 @@ impl Scheduler {
             ready,
             mut more,
             next_due,
+            blocked,
+            closed,
         } = taken;
+        if let Some(lane) = self.lanes.get_mut(&hook) {
+            lane.order_read(blocked, closed);
+        }
+        // Nothing but a promise of more: its rows stand in another order than was asked for, and
+        // the news of that is on its way.
+        let nothing = ready.is_empty() && more;
         let mut crowded = false;
         let mut kept = 0;
         for ready in ready {
@@ -251,7 +257,8 @@ impl Scheduler {
         };
         lane.read_failures = 0;
         // Room will come with the turns that are taken meanwhile: at once there is none.
-        lane.read_not_before = (crowded && kept == 0).then(|| now.after(config.store_wait_min));
+        let wait = nothing || (crowded && kept == 0);
+        lane.read_not_before = wait.then(|| now.after(config.store_wait_min));
         if let Some(due) = next_due {
             // The next millisecond at the earliest: what was due at the horizon came along.
             lane.due_at(due.max(horizon.after(Duration::from_millis(1))));
@@ -280,6 +287,44 @@ impl Scheduler {
             let robbed = richest.lease.hook;
             self.consider(robbed, now);
         }
+    }
+}
+
+/// A lane that something came for. Before all lanes are known, the store may hold what stands
+/// before it.
+fn found(lease: Lease, all_lanes: bool) -> Lane {
+    let mut lane = Lane::new(lease);
+    if !all_lanes {
+        lane.fall_behind();
+    }
+    lane
+}
+
+/// The lane hears how an attempt went, and what it makes of that is settled with it.
+fn learn(lane: &mut Lane, ended: &mut Ended, now: Timestamp, patience: &Patience) {
+    let settlement = &mut ended.settlement;
+    let Some(attempt) = &settlement.attempt else {
+        lane.end_attempt(Answer::Nothing, Duration::ZERO);
+        return;
+    };
+    let answer = Answer::of(&attempt.outcome);
+    let took = attempt.timing.connect_us + attempt.timing.wait_us;
+    lane.end_attempt(answer, Duration::from_micros(took));
+    let heard = Heard {
+        answer,
+        delivery: settlement.sequence,
+        began_at: attempt.started_at,
+        rate: lane.begun_per_second(now),
+    };
+    let change = lane.learn(&heard, ended.hook_revision, now, patience);
+    if change.is_lasting {
+        settlement.health = Some(lane.health.clone());
+    }
+    settlement.news = change.news;
+    if let Some(reason) = change.disable
+        && settlement.effect.is_none()
+    {
+        settlement.effect = Some(HookEffect::Disable { reason });
     }
 }
 
