@@ -55,8 +55,11 @@ pub(crate) struct Lane {
     pub(crate) read_failures: u32,
     pub(crate) pause: Option<Pause>,
     pub(crate) standing: Standing,
-    /// Begins with one, grows with each attempt that ends, and shrinks to one while they time out.
+    /// One until the receiver is proven, then all that the hook allows; shrinks to one again while
+    /// attempts time out.
     in_flight_limit: usize,
+    /// An attempt went well since the start, or since its hook was switched on.
+    pub(crate) is_proven: bool,
     /// The last attempt that ended took long.
     pub(crate) is_slow: bool,
     pub(crate) health: Health,
@@ -110,7 +113,7 @@ pub(crate) enum Standing {
 }
 
 impl Lane {
-    pub(crate) fn new(lease: Lease) -> Self {
+    pub(crate) fn new(lease: Lease, is_proven: bool) -> Self {
         Self {
             lease,
             buffer: Buffer::default(),
@@ -125,7 +128,8 @@ impl Lane {
             read_failures: 0,
             pause: None,
             standing: Standing::Running,
-            in_flight_limit: 1,
+            in_flight_limit: if is_proven { usize::MAX } else { 1 },
+            is_proven,
             is_slow: false,
             health: Health::default(),
             limits: Limits {

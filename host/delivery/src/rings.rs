@@ -47,22 +47,14 @@ impl Rings {
     /// The next lane to have a turn; the rings alternate, unless one of them may not.
     pub(crate) fn pop(&mut self, slow_may: bool) -> Option<HookId> {
         let slow_first = slow_may && !self.slow_last;
-        let slow = if slow_first {
-            self.slow.pop()
-        } else {
-            None
-        };
+        let slow = if slow_first { self.slow.pop() } else { None };
         if slow.is_some() {
             self.slow_last = true;
             return slow;
         }
         self.slow_last = false;
         self.ready.pop().or_else(|| {
-            let slow = if slow_may {
-                self.slow.pop()
-            } else {
-                None
-            };
+            let slow = if slow_may { self.slow.pop() } else { None };
             self.slow_last = slow.is_some();
             slow
         })

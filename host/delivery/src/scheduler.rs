@@ -11,7 +11,7 @@
 mod dispatch;
 mod hear;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -38,6 +38,8 @@ use crate::wakes::Wakes;
 
 /// The longest sleep: after it the wall clock may have been set.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
+/// Lanes with nothing to do that are remembered as proven. Beyond it all are to be proven anew.
+const PROVEN_MAX: usize = 200_000;
 
 /// What the scheduler's own tasks tell it.
 pub(crate) enum Report {
@@ -94,6 +96,8 @@ pub(crate) struct Scheduler {
     lanes: BTreeMap<HookId, Lane>,
     /// Every lane with something pending at the start is among them.
     all_lanes: bool,
+    /// Lanes without anything to do whose receivers are known to be there.
+    proven: HashSet<HookId>,
     breakers_open: usize,
     paced: usize,
     rings: Rings,
@@ -125,6 +129,7 @@ impl Scheduler {
             reporter,
             lanes: BTreeMap::new(),
             all_lanes: false,
+            proven: HashSet::new(),
             breakers_open: 0,
             paced: 0,
             rings: Rings::default(),
@@ -212,6 +217,12 @@ impl Scheduler {
         self.paced -= usize::from(before.paced);
         if lane.is_idle(now) {
             self.wakes.set(lane, None);
+            if self.proven.len() >= PROVEN_MAX {
+                self.proven.clear();
+            }
+            if lane.is_proven {
+                self.proven.insert(hook);
+            }
             self.lanes.remove(&hook);
             return;
         }

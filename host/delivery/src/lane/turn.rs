@@ -48,6 +48,7 @@ impl Lane {
     pub(crate) fn unpark(&mut self) {
         self.standing = Standing::Running;
         self.in_flight_limit = 1;
+        self.is_proven = false;
     }
 
     /// What was saved of it. What it learned itself since is newer.
@@ -86,8 +87,7 @@ impl Lane {
 
     /// The receiver is left alone, or one attempt finds out how it is.
     fn is_resting(&mut self, now: Timestamp) -> bool {
-        self.health.rests_until(now).is_some()
-            || (self.health.is_probing() && self.in_flight > 0)
+        self.health.rests_until(now).is_some() || (self.health.is_probing() && self.in_flight > 0)
     }
 
     /// Takes the next delivery to try, if one may go.
@@ -105,14 +105,18 @@ impl Lane {
     }
 
     /// Halves what may be in flight after each time-out, down to a single probe; anything else
-    /// gives one place back.
+    /// gives one place back, and the first success all of them.
     pub(crate) fn end_attempt(&mut self, answer: Answer, took: Duration) {
         self.in_flight -= 1;
         let timed_out = answer == Answer::Badly { timed_out: true };
         self.is_slow = timed_out || took >= SLOW_AFTER;
         let limit = self.in_flight_limit.min(usize::from(self.limits.in_flight));
+        let is_first_success = answer == Answer::Well && !self.is_proven;
+        self.is_proven |= is_first_success;
         self.in_flight_limit = if timed_out {
             (limit / 2).max(1)
+        } else if is_first_success {
+            usize::MAX
         } else {
             limit.saturating_add(1)
         };

@@ -20,7 +20,10 @@ impl Scheduler {
     pub(super) fn dispatch(&mut self, now: Timestamp) {
         let catalog = self.parts.ports.catalog.snapshot();
         while self.has_place() {
-            let Some(hook) = self.rings.pop(self.places.has_one_for_slow(&self.parts.config)) else {
+            let Some(hook) = self
+                .rings
+                .pop(self.places.has_one_for_slow(&self.parts.config))
+            else {
                 break;
             };
             self.give_turn(hook, &catalog, now);

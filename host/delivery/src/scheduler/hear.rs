@@ -7,7 +7,7 @@ use std::time::Duration;
 use whisperer_domain::delivery::{Ready, Waiting};
 use whisperer_domain::health::{Answer, Heard, Patience};
 use whisperer_domain::id::HookId;
-use whisperer_domain::port::{HookEffect, Lease, Settled, Taken, Verdict};
+use whisperer_domain::port::{HookEffect, Settled, Taken, Verdict};
 use whisperer_domain::time::Timestamp;
 
 use super::{Begun, Report, Scheduler};
@@ -50,10 +50,14 @@ impl Scheduler {
             held,
             urgent,
         } = fresh;
-        let lane = self
-            .lanes
-            .entry(lease.hook)
-            .or_insert_with(|| found(lease, self.all_lanes));
+        let lane = self.lanes.entry(lease.hook).or_insert_with(|| {
+            let mut lane = Lane::new(lease, self.proven.remove(&lease.hook));
+            if !self.all_lanes {
+                // The store may hold what stands before it.
+                lane.fall_behind();
+            }
+            lane
+        });
         lane.renew(lease);
         if urgent {
             lane.hasten(held);
@@ -66,7 +70,10 @@ impl Scheduler {
     fn hear_marks(&mut self, marks: Marks, now: Timestamp) {
         for (hook, mark) in marks.lanes {
             let lease = mark.lease;
-            let lane = self.lanes.entry(hook).or_insert_with(|| Lane::new(lease));
+            let lane = self
+                .lanes
+                .entry(hook)
+                .or_insert_with(|| Lane::new(lease, self.proven.remove(&hook)));
             lane.renew(lease);
             if let Some(saved) = mark.saved {
                 lane.remember(saved);
@@ -288,16 +295,6 @@ impl Scheduler {
             self.consider(robbed, now);
         }
     }
-}
-
-/// A lane that something came for. Before all lanes are known, the store may hold what stands
-/// before it.
-fn found(lease: Lease, all_lanes: bool) -> Lane {
-    let mut lane = Lane::new(lease);
-    if !all_lanes {
-        lane.fall_behind();
-    }
-    lane
 }
 
 /// The lane hears how an attempt went, and what it makes of that is settled with it.

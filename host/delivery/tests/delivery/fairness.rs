@@ -170,8 +170,8 @@ async fn a_hook_that_times_out_shrinks_to_one_probe_and_grows_again() {
         .filter(|seen| (300_000..590_000).contains(&seen.at_ms))
         .count();
     assert!(
-        (28..=30).contains(&late),
-        "{late} requests in 290 s, each of 10 s"
+        (6..=8).contains(&late),
+        "{late} requests in 290 s, each of 10 s with 30 s of rest after it"
     );
     world.all_settled().await;
     assert!(world.words().iter().all(|word| *word == "delivered"));

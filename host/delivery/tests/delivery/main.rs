@@ -7,11 +7,14 @@
     reason = "a stand-in that breaks is a failed test"
 )]
 
+mod breaker;
 mod deferral;
 mod directed;
 mod ending;
 mod fairness;
 mod loss;
+mod order;
+mod pacing;
 mod pinning;
 mod request;
 mod retry;

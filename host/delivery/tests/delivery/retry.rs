@@ -107,6 +107,7 @@ async fn retry_after_is_waited_for() {
             Exchanged::Answered {
                 response,
                 retry_after,
+                asks: None,
             }
         })
     }));

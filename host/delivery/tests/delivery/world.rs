@@ -23,8 +23,10 @@ use whisperer_domain::delivery::{Delivery as Row, DeliveryState, Pin, Ready};
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::Event;
 use whisperer_domain::event_type::{EventPattern, EventType};
-use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, PluginChoice};
+use whisperer_domain::health::Health;
+use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
 use whisperer_domain::id::{DeliveryUuid, EventId, EventKey, HookId, Owner, Sequence};
+use whisperer_domain::news::HookNews;
 use whisperer_domain::port::{
     Bell, Catalog, Chained, Clock, FeedItem, FeedSink, Fence, Lease, TransformJob, Verdict,
 };
@@ -83,6 +85,9 @@ struct State {
     sink: Option<Arc<dyn FeedSink>>,
     bell: Option<Bell>,
     seen: Vec<Seen>,
+    /// What lanes had saved.
+    healths: BTreeMap<HookId, Health>,
+    news: Vec<(HookId, HookNews)>,
     settle_calls: usize,
     settle_fails: usize,
     takes: usize,
@@ -243,6 +248,21 @@ impl World {
         payload: &'static [u8],
         content_type: &str,
     ) -> Sequence {
+        self.post_about(hook, None, payload, content_type)
+    }
+
+    /// An event about an object.
+    pub(crate) fn post_of(&self, hook: u64, object: &str) -> Sequence {
+        self.post_about(hook, Some(object), PAYLOAD, "application/json")
+    }
+
+    fn post_about(
+        &self,
+        hook: u64,
+        object: Option<&str>,
+        payload: &'static [u8],
+        content_type: &str,
+    ) -> Sequence {
         let mut state = self.state();
         let number = state.rows.len() as u64 + 1;
         let now = self.now();
@@ -269,7 +289,7 @@ impl World {
             event_type,
             occurred_at: now,
             accepted_at: now,
-            object_id: None,
+            object_id: object.map(str::to_owned),
             content_type: content_type.to_owned(),
             cloud: None,
             payload: Bytes::from_static(payload),
@@ -322,6 +342,19 @@ impl World {
         self.state().seen.len()
     }
 
+    /// What was saved of a lane.
+    pub(crate) fn saved_health(&self, hook: u64) -> Option<Health> {
+        self.state().healths.get(&HookId(hook)).cloned()
+    }
+
+    pub(crate) fn save_health(&self, hook: u64, health: Health) {
+        self.state().healths.insert(HookId(hook), health);
+    }
+
+    pub(crate) fn news(&self) -> Vec<(HookId, HookNews)> {
+        self.state().news.clone()
+    }
+
     pub(crate) fn settle_calls(&self) -> usize {
         self.state().settle_calls
     }
@@ -360,6 +393,8 @@ pub(crate) fn hook(id: u64) -> Hook {
         signatures: vec![SignatureForm::Whisperer, SignatureForm::Standard],
         timeout: Duration::from_secs(10),
         max_in_flight: 8,
+        rate_limit: None,
+        ordered: Ordered::No,
         created_at: START,
         modified_at: START,
         revision: 1,

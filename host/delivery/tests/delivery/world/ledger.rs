@@ -4,21 +4,22 @@ use std::sync::Arc;
 
 use whisperer_domain::catalog::Revision;
 use whisperer_domain::event::NewEvent;
-use whisperer_domain::hook::HookStatus;
+use whisperer_domain::hook::{HookStatus, Ordered};
 use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
-    AcceptError, Accepted, Attempted, BoxFuture, Budget, Clock, DeliveryQuery, DirectError,
-    Directed, Directive, EventFound, EventPage, EventQuery, FeedSink, HookEffect, LaneView, Lease,
-    Ledger, LedgerStatus, Page, Run, Scope, Settled, Settlement, StoreDown, Taken,
+    AcceptError, Accepted, Acquired, Attempted, BoxFuture, Budget, Clock, DeliveryQuery,
+    DirectError, Directed, Directive, EventFound, EventPage, EventQuery, FeedSink, HookEffect,
+    LaneView, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled, Settlement, StoreDown, Taken,
 };
 use whisperer_domain::time::Timestamp;
 
-use super::{World, lease};
+use super::{State, World, lease};
 
 impl World {
     fn apply(&self, settlement: Settlement) -> Settled {
         let now = self.now();
-        let mut state = self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
         let row = state.rows.get_mut(&settlement.sequence).unwrap();
         let known = settlement
             .attempt
@@ -40,20 +41,65 @@ impl World {
         }
         row.ready.delivery.state = settlement.verdict.state(now);
         let due = row.due();
-        if let Some(HookEffect::Gone { reason }) = settlement.effect {
+        let hook = settlement.lease.hook;
+        if let Some(health) = settlement.health {
+            state.healths.insert(hook, health);
+        }
+        state.news.extend(settlement.news.map(|news| (hook, news)));
+        if let Some(HookEffect::Disable { reason }) = settlement.effect {
+            drop(guard);
+            self.change_hook(hook.0, |hook| {
+                hook.status = HookStatus::Disabled { reason, since: now };
+            });
+        } else if let Some(HookEffect::Gone { reason }) = settlement.effect {
             let cancelled = row.state().clone();
             for other in state.rows.values_mut() {
                 if other.ready.delivery.hook == settlement.lease.hook && other.due().is_some() {
                     other.ready.delivery.state = cancelled.clone();
                 }
             }
-            drop(state);
+            drop(guard);
             self.change_hook(settlement.lease.hook.0, |hook| {
                 hook.status = HookStatus::Disabled { reason, since: now };
             });
         }
         Settled::Applied { due }
     }
+}
+
+/// A lane's rows in order, up to what is not due; of objects, all that wait for nothing.
+fn in_order(
+    state: &State,
+    hook: HookId,
+    horizon: Timestamp,
+    held: &[Sequence],
+    ordered: Ordered,
+) -> Taken {
+    let mut taken = Taken::default();
+    for (sequence, row) in &state.rows {
+        let Some(due) = row.due().filter(|_| row.ready.delivery.hook == hook) else {
+            continue;
+        };
+        let object = row.ready.event.object_id.clone();
+        let is_blocked = taken
+            .blocked
+            .iter()
+            .any(|(blocked, _)| Some(blocked) == object.as_ref());
+        if held.contains(sequence) || (ordered == Ordered::Object && is_blocked) {
+            continue;
+        }
+        if due <= horizon {
+            taken.ready.push(row.ready.clone());
+            continue;
+        }
+        taken.next_due = Some(taken.next_due.map_or(due, |next| next.min(due)));
+        if ordered == Ordered::Hook {
+            taken.closed = true;
+            break;
+        }
+        taken.blocked.extend(object.map(|object| (object, due)));
+    }
+    taken
 }
 
 impl Ledger for World {
@@ -74,17 +120,23 @@ impl Ledger for World {
         &self,
         after: Option<HookId>,
         want: usize,
-    ) -> BoxFuture<'_, Result<Vec<Lease>, StoreDown>> {
+    ) -> BoxFuture<'_, Result<Vec<Acquired>, StoreDown>> {
         let mut state = self.state();
         let pending = state.rows.values().filter(|row| row.due().is_some());
         let mut hooks: Vec<HookId> = pending.map(|row| row.ready.delivery.hook).collect();
+        hooks.extend(state.healths.keys());
         hooks.sort_unstable();
         hooks.dedup();
         hooks.retain(|hook| after.is_none_or(|after| *hook > after));
         hooks.truncate(want);
         state.acquired = hooks.is_empty();
         self.changed.send_replace(());
-        Box::pin(async move { Ok(hooks.into_iter().map(lease).collect()) })
+        let acquired = |hook: HookId| Acquired {
+            lease: lease(hook),
+            health: state.healths.get(&hook).cloned().unwrap_or_default(),
+        };
+        let acquired: Vec<Acquired> = hooks.into_iter().map(acquired).collect();
+        Box::pin(async move { Ok(acquired) })
     }
 
     fn take(
@@ -93,9 +145,17 @@ impl Ledger for World {
         horizon: Timestamp,
         held: Vec<Sequence>,
         budget: Budget,
+        ordered: Ordered,
     ) -> BoxFuture<'_, Result<Taken, StoreDown>> {
         let mut state = self.state();
         state.takes += 1;
+        if ordered != Ordered::No {
+            let taken = in_order(&state, lease.hook, horizon, &held, ordered);
+            return Box::pin(async move {
+                tokio::task::yield_now().await;
+                Ok(taken)
+            });
+        }
         let mut rows: Vec<(Timestamp, Sequence)> = Vec::new();
         for (sequence, row) in &state.rows {
             if let Some(due) = row.due()

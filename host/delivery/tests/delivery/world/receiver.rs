@@ -20,6 +20,7 @@ pub(crate) fn answered(status: u16) -> Exchanged {
             truncated: false,
         },
         retry_after: None,
+        asks: None,
     }
 }
 
