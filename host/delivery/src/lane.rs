@@ -1,6 +1,6 @@
 //! What is known in memory of one hook's pending deliveries. Plain data with no I/O: the
 //! scheduler asks it what it wants and tells it what happened. When it may begin an attempt is
-//! decided in `lane/turn.rs`.
+//! decided in `lane/turn.rs`, what a read of the store brings is taken in in `lane/reading.rs`.
 //!
 //! Invariants:
 //! - `held` names every delivery of the lane that is buffered, in flight or unsettled, and no
@@ -14,6 +14,7 @@
 //! - The buffer of an ordered lane has no gap, as [`Line`] has it: whatever may stand before what
 //!   is buffered empties the buffer first.
 
+mod reading;
 mod turn;
 
 use std::collections::HashSet;
@@ -26,11 +27,11 @@ use whisperer_domain::port::Lease;
 use whisperer_domain::time::Timestamp;
 
 use crate::buffer::Buffer;
-use crate::config::DeliveryConfig;
 use crate::feed::Held;
 use crate::gate::Gate;
 use crate::line::{Follows, Line};
 use crate::pause::Pause;
+use reading::Reading;
 
 /// Deliveries of one lane that may go before the others. Each is waited for by somebody.
 const URGENT_MAX: usize = 64;
@@ -86,18 +87,6 @@ struct Limits {
 pub(crate) struct Counted {
     pub(crate) breaker_open: bool,
     pub(crate) paced: bool,
-}
-
-/// A read of the store under way.
-#[derive(Debug, Default)]
-struct Reading {
-    /// What came fresh meanwhile.
-    arrived: Vec<Held>,
-    urgent: Vec<Held>,
-    /// What it brings back may be cancelled since.
-    stale: bool,
-    /// Something was forgotten meanwhile: another read has to follow.
-    missed: bool,
 }
 
 /// Whether the lane may run at all.
@@ -260,10 +249,6 @@ impl Lane {
         }
     }
 
-    pub(crate) fn read_is_stale(&self) -> bool {
-        self.reading.as_ref().is_some_and(|reading| reading.stale)
-    }
-
     /// A result is settled, and with it the delivery is held no more.
     pub(crate) fn let_go(&mut self, sequence: Sequence) {
         self.held.remove(&sequence);
@@ -322,45 +307,6 @@ impl Lane {
         }
         if self.held.insert(held.ready.delivery.sequence) {
             self.buffer.push_back(held);
-        }
-    }
-
-    pub(crate) fn wants_read(&self, now: Timestamp, config: &DeliveryConfig) -> bool {
-        let due = self.behind || self.next_due.is_some_and(|due| due <= now);
-        due && self.reading.is_none()
-            && self.standing == Standing::Running
-            && self.buffer.len() < self.rows_max(config).min(config.read_below_rows)
-            && self.read_not_before.is_none_or(|at| at <= now)
-    }
-
-    /// A read of all that is due at `now` begins; the answer is what to leave out.
-    pub(crate) fn begin_read(&mut self, now: Timestamp) -> Vec<Sequence> {
-        self.reading = Some(Reading::default());
-        self.line.begin_read(now);
-        if self.next_due.is_some_and(|due| due <= now) {
-            self.next_due = None;
-        }
-        self.held.iter().copied().collect()
-    }
-
-    /// What a read says of the order, before its rows are kept.
-    pub(crate) fn order_read(&mut self, blocked: Vec<(String, Timestamp)>, closed: bool) {
-        self.line.end_read(blocked, closed);
-    }
-
-    /// The read is over; `more`: not everything that is due came with it.
-    pub(crate) fn end_read(&mut self, more: bool) {
-        let Some(reading) = self.reading.take() else {
-            return;
-        };
-        self.behind = more || reading.missed;
-        if !self.behind && !self.line.is_closed() {
-            for held in reading.arrived {
-                self.keep(held);
-            }
-        }
-        for urgent in reading.urgent {
-            self.hasten(urgent);
         }
     }
 
