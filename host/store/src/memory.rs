@@ -156,7 +156,6 @@ impl MemoryStore {
         let mut guard = self.model();
         let model = &mut *guard;
         let edit = catalog_edit::edit(&mut model.catalog, change, now, &mut model.next_hook)?;
-        model.catalog.index();
         model.commits += 1;
         model.note(note, edit.object(), now);
         // Before the feed: who is told of a revision finds it.

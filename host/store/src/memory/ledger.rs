@@ -222,7 +222,6 @@ impl Model {
         if let Some(HookEffect::Gone { reason }) = item.effect
             && catalog_edit::disable(&mut self.catalog, hook, reason, now).is_some()
         {
-            self.catalog.index();
             self.cancel_lane(hook, &CancelCause::Gone, now);
             self.tell(FeedItem::Catalog(self.catalog.revision));
         }

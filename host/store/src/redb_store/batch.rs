@@ -10,8 +10,6 @@ mod change;
 mod direct;
 mod settle;
 
-use std::sync::Arc;
-
 use whisperer_domain::delivery::CancelCause;
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::port::{FeedItem, Fence, Lease};
@@ -93,9 +91,7 @@ impl<'txn, 'seal> Batch<'txn, 'seal> {
     /// Writes the counters and gives the tables back, so that the transaction can be committed.
     pub(super) fn finish(mut self) -> Result<Finished, Fault> {
         if self.catalog_changed {
-            let catalog = Arc::make_mut(&mut self.state.catalog);
-            catalog.index();
-            self.state.counters.revision = catalog.revision.0;
+            self.state.counters.revision = self.state.catalog.revision.0;
         }
         if self.wrote {
             let counters = frame::encode(&self.state.counters);

@@ -38,7 +38,6 @@ impl State {
         catalog.revision = Revision(counters.revision);
         load_hooks(txn, seal, &mut catalog)?;
         load_entries(txn, &mut catalog)?;
-        catalog.index();
         let mut cancellations = BTreeMap::new();
         for row in txn.open_table(CANCELLATIONS)?.iter()? {
             let (key, bytes) = row?;
@@ -106,7 +105,7 @@ fn load_hooks(
                 if hook.secrets_unreadable {
                     tracing::error!(hook = id.0, "the secrets of a hook cannot be opened");
                 }
-                catalog.hooks.insert(id, Arc::new(hook));
+                catalog.hooks.insert(Arc::new(hook));
             }
             Err(fault @ Fault::Damaged { .. }) => {
                 tracing::error!(%fault, "a hook cannot be read: it gets nothing");
