@@ -65,8 +65,11 @@ impl CatalogSnapshot {
 /// The payload is laid out once for all filters, and only if there is one that asks.
 fn filtered(found: Vec<(HookId, Option<&Arc<Filter>>)>, payload: Option<&[u8]>) -> Vec<HookId> {
     let payload = LazyCell::new(|| payload.and_then(Tree::of));
-    let lets_through =
-        |filter: &Filter| payload.as_ref().is_some_and(|payload| filter.matches(payload));
+    let lets_through = |filter: &Filter| {
+        payload
+            .as_ref()
+            .is_some_and(|payload| filter.matches(payload))
+    };
     found
         .into_iter()
         .filter(|(_, filter)| filter.is_none_or(|filter| lets_through(filter)))

@@ -4,6 +4,9 @@
 //! what decides about recipients, hooks and event types: a new token or a plugin's coming must
 //! not send posters back to compute their recipients again.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use whisperer_domain::access::{AuditEntry, Note, token_id};
@@ -131,8 +134,7 @@ pub(crate) fn disable(
     hook.status = HookStatus::Disabled { reason, since: now };
     hook.modified_at = now.max(hook.created_at);
     hook.revision += 1;
-    let hook = Arc::new(hook);
-    catalog.hooks.insert(Arc::clone(&hook));
+    let hook = catalog.hooks.insert(hook);
     catalog.revision.0 += 1;
     Some(hook)
 }
@@ -143,19 +145,19 @@ fn create(
     now: Timestamp,
     next_hook: &mut u64,
 ) -> Result<Edit, CatalogError> {
-    let hook = Arc::new(Hook {
+    let hook = Hook {
         id: HookId(*next_hook),
         created_at: now,
         modified_at: now,
         revision: 1,
         secrets_unreadable: false,
         ..hook
-    });
+    };
     if catalog.hooks.twin_of(&hook).is_some() {
         return Err(CatalogError::Duplicate);
     }
     *next_hook += 1;
-    catalog.hooks.insert(Arc::clone(&hook));
+    let hook = catalog.hooks.insert(hook);
     catalog.revision.0 += 1;
     Ok(Edit::HookCreated(hook))
 }
@@ -172,13 +174,13 @@ fn replace(
     if catalog.hooks.twin_of(&hook).is_some() {
         return Err(CatalogError::Duplicate);
     }
-    let hook = Arc::new(Hook {
+    let hook = Hook {
         created_at: old.created_at,
         modified_at: now.max(old.created_at),
         revision: old.revision + 1,
         ..hook
-    });
-    catalog.hooks.insert(Arc::clone(&hook));
+    };
+    let hook = catalog.hooks.insert(hook);
     catalog.revision.0 += 1;
     Ok(Edit::HookReplaced(hook))
 }

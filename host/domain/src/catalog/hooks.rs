@@ -103,14 +103,15 @@ impl Hooks {
             })
     }
 
-    /// Puts a hook in the place of the one with the same id, which is given back.
-    pub fn insert(&mut self, hook: Arc<Hook>) -> Option<Arc<Hook>> {
-        let earlier = self.remove(&hook.id);
-        self.subscribers.add(&hook);
-        self.owners.add(&hook);
+    /// Puts a hook in the place of the one with the same id.
+    pub fn insert(&mut self, mut hook: Hook) -> Arc<Hook> {
+        self.remove(&hook.id);
+        self.subscribers.add(&mut hook);
+        self.owners.add(&mut hook);
         self.identities.insert((identity(&hook), hook.id));
-        self.by_id.insert(hook.id, hook);
-        earlier
+        let hook = Arc::new(hook);
+        self.by_id.insert(hook.id, Arc::clone(&hook));
+        hook
     }
 
     pub fn remove(&mut self, id: &HookId) -> Option<Arc<Hook>> {
@@ -143,8 +144,8 @@ impl Index<&HookId> for Hooks {
     }
 }
 
-impl FromIterator<Arc<Hook>> for Hooks {
-    fn from_iter<I: IntoIterator<Item = Arc<Hook>>>(all: I) -> Self {
+impl FromIterator<Hook> for Hooks {
+    fn from_iter<I: IntoIterator<Item = Hook>>(all: I) -> Self {
         let mut hooks = Self::default();
         for hook in all {
             hooks.insert(hook);
@@ -157,5 +158,34 @@ impl FromIterator<Arc<Hook>> for Hooks {
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::hook;
+    use super::{Hooks, identity};
+    use crate::hook::Hook;
+    use crate::id::HookId;
+
+    #[test]
+    fn hooks_that_have_their_hash_by_chance_are_no_twins() {
+        let mut hooks = Hooks::default();
+        let there = hooks.insert(hook(1, "ann", "https://a.example/", "*"));
+        let asked = hook(2, "ann", "https://b.example/", "*");
+        hooks.identities.insert((identity(&asked), there.id));
+        assert_eq!(hooks.twin_of(&asked), None);
+
+        let id = HookId(3);
+        let twin = hooks.insert(Hook {
+            id,
+            ..asked.clone()
+        });
+        assert_eq!(
+            hooks.twin_of(&asked),
+            Some(&twin),
+            "the false one is passed over"
+        );
+        assert_eq!(hooks.twin_of(&twin), None, "nobody is his own twin");
     }
 }

@@ -28,7 +28,11 @@ impl Owners {
         all - earlier.map_or(0, text_bytes) + text_bytes(hook)
     }
 
-    pub(super) fn add(&mut self, hook: &Hook) {
+    /// The hook gets its owner's name as the others have it: one text for all.
+    pub(super) fn add(&mut self, hook: &mut Hook) {
+        if let Some((known, _)) = self.0.get_key_value(&hook.owner) {
+            hook.owner = known.clone();
+        }
         let owned = self.0.entry(hook.owner.clone()).or_default();
         owned.ids.insert(hook.id);
         owned.bytes += text_bytes(hook);

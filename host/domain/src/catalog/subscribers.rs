@@ -24,14 +24,16 @@ pub(super) struct Subscribers {
 type ByHook = OrdMap<HookId, Option<Arc<Filter>>>;
 
 impl Subscribers {
-    pub(super) fn add(&mut self, hook: &Hook) {
+    /// The hook gets the pattern's text as the others have it: one for all, and not one for each,
+    /// as they come from the API or a file.
+    pub(super) fn add(&mut self, hook: &mut Hook) {
         if !hook.accepts() {
             return;
         }
-        let hooks = match &hook.subscription {
+        let hooks = match &mut hook.subscription {
             EventPattern::All => &mut self.all,
-            EventPattern::Exact(name) => self.exact.entry(name.clone()).or_default(),
-            EventPattern::Under(prefix) => self.under.entry(Arc::clone(prefix)).or_default(),
+            EventPattern::Exact(name) => shared(&mut self.exact, name),
+            EventPattern::Under(prefix) => shared(&mut self.under, prefix),
         };
         hooks.insert(hook.id, hook.filter.clone());
     }
@@ -65,6 +67,16 @@ impl Subscribers {
         found.sort_by_key(|(id, _)| *id);
         found
     }
+}
+
+fn shared<'a, K: Ord + Clone>(
+    patterns: &'a mut OrdMap<K, ByHook>,
+    pattern: &mut K,
+) -> &'a mut ByHook {
+    if let Some((known, _)) = patterns.get_key_value(pattern) {
+        *pattern = known.clone();
+    }
+    patterns.entry(pattern.clone()).or_default()
 }
 
 fn remove_from<K: Ord + Clone>(patterns: &mut OrdMap<K, ByHook>, pattern: &K, id: HookId) {

@@ -105,7 +105,7 @@ fn load_hooks(
                 if hook.secrets_unreadable {
                     tracing::error!(hook = id.0, "the secrets of a hook cannot be opened");
                 }
-                catalog.hooks.insert(Arc::new(hook));
+                catalog.hooks.insert(hook);
             }
             Err(fault @ Fault::Damaged { .. }) => {
                 tracing::error!(%fault, "a hook cannot be read: it gets nothing");
