@@ -42,11 +42,12 @@ pub(in crate::api) async fn list(
     let limit = query.limit();
     let below = query.cursor().unwrap_or(u64::MAX);
     query.check()?;
+    let target = query.text("target_url").map(normalised);
     let wanted = |hook: &Hook| {
         is_active.is_none_or(|active| hook.accepts() == active)
-            && query
-                .text("target_url")
-                .is_none_or(|url| hook.target.as_str() == normalised(url))
+            && target
+                .as_ref()
+                .is_none_or(|target| hook.target.as_str() == target)
             && query
                 .text("event_type")
                 .is_none_or(|name| hook.subscription.to_string().eq_ignore_ascii_case(name))
