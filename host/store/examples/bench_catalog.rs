@@ -297,7 +297,9 @@ fn attempt(sequence: u64) -> Attempt {
 fn hook(number: u64) -> Hook {
     let filter = r#"{"path": "country", "eq": "DE"}"#;
     Hook {
-        filter: (number % 10 == 0).then(|| Arc::new(Filter::parse(filter).unwrap())),
+        filter: number
+            .is_multiple_of(10)
+            .then(|| Arc::new(Filter::parse(filter).unwrap())),
         id: HookId(0),
         owner: Owner::parse(&format!("owner-{}", number % 100)).unwrap(),
         target: TargetUrl::parse(&format!("https://h{number}.example/hooks/whisperer")).unwrap(),

@@ -80,14 +80,16 @@ const FENCE_FIRST: Fence = Fence(1);
 impl MemoryStore {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        let mut catalog = CatalogSnapshot::default();
-        catalog.revision = Revision(1);
-        catalog.event_types = OMS_CATALOGUE
-            .iter()
-            // The domain tests that its catalogue is valid.
-            .filter_map(|name| EventType::parse(name).ok())
-            .map(|name| (name, Arc::new(EventTypeInfo::default())))
-            .collect();
+        let catalog = CatalogSnapshot {
+            revision: Revision(1),
+            event_types: OMS_CATALOGUE
+                .iter()
+                // The domain tests that its catalogue is valid.
+                .filter_map(|name| EventType::parse(name).ok())
+                .map(|name| (name, Arc::new(EventTypeInfo::default())))
+                .collect(),
+            ..CatalogSnapshot::default()
+        };
         Arc::new(Self {
             clock,
             watches: Arc::default(),

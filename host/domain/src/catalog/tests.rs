@@ -118,8 +118,9 @@ fn any_hook() -> impl Strategy<Value = Hook> {
                 status,
                 filter: filter.map(|text| Arc::new(Filter::parse(text).unwrap())),
                 config: format!("{{\"is_long\": {}, \"text\": \"{text}\"}}", long > 20),
-                secret_key: (long % 2 == 0).then(|| Secret::new(text.clone())),
-                additional_headers: (long % 3 == 0)
+                secret_key: long.is_multiple_of(2).then(|| Secret::new(text.clone())),
+                additional_headers: long
+                    .is_multiple_of(3)
                     .then(|| vec![("x-name".to_owned(), Secret::new(text))]),
                 plugins: match long % 5 {
                     0 => PluginChoice::Chain(vec![link.clone(), link]),

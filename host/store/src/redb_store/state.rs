@@ -34,8 +34,10 @@ pub(super) struct State {
 impl State {
     pub(super) fn load(txn: &ReadTransaction, seal: &Seal) -> Result<Self, Fault> {
         let counters = rows::counters(&txn.open_table(META)?)?;
-        let mut catalog = CatalogSnapshot::default();
-        catalog.revision = Revision(counters.revision);
+        let mut catalog = CatalogSnapshot {
+            revision: Revision(counters.revision),
+            ..CatalogSnapshot::default()
+        };
         load_hooks(txn, seal, &mut catalog)?;
         load_entries(txn, &mut catalog)?;
         let mut cancellations = BTreeMap::new();
