@@ -1,13 +1,23 @@
 //! What is set up, at one revision: hooks, event types, tokens, memberships. A snapshot never
-//! changes; a change makes the next one.
+//! changes; a change makes the next one. All of its maps share what did not change with the
+//! snapshot before, so that neither a copy nor a change costs more the more there is.
 
-use std::collections::{BTreeMap, HashMap};
+mod hooks;
+mod owners;
+mod subscribers;
+#[cfg(test)]
+mod tests;
+
+use std::cell::LazyCell;
 use std::sync::Arc;
 
+use imbl::{HashMap, OrdMap};
 use serde_json::Value;
 
+pub use hooks::Hooks;
+
 use crate::access::{Right, Rights};
-use crate::event_type::{EventPattern, EventType, EventTypeInfo};
+use crate::event_type::{EventType, EventTypeInfo};
 use crate::filter::Filter;
 use crate::hook::Hook;
 use crate::id::{HookId, Owner};
@@ -21,57 +31,14 @@ pub struct Revision(pub u64);
 #[derive(Clone, Debug, Default)]
 pub struct CatalogSnapshot {
     pub revision: Revision,
-    pub hooks: BTreeMap<HookId, Arc<Hook>>,
-    pub event_types: BTreeMap<EventType, Arc<EventTypeInfo>>,
+    pub hooks: Hooks,
+    pub event_types: OrdMap<EventType, Arc<EventTypeInfo>>,
     /// By the SHA-256 of the token.
     pub tokens: HashMap<[u8; 32], Arc<Token>>,
-    pub plugins: BTreeMap<PluginName, Arc<Membership>>,
-    subscriptions: Subscriptions,
-}
-
-/// Hooks by what they subscribe to, so that finding an event's recipients does not read
-/// every hook.
-#[derive(Clone, Debug, Default)]
-struct Subscriptions {
-    all: Vec<HookId>,
-    exact: HashMap<EventType, Vec<HookId>>,
-    under: HashMap<String, Vec<HookId>>,
-    /// Of the active hooks that have one.
-    filters: HashMap<HookId, Arc<Filter>>,
+    pub plugins: OrdMap<PluginName, Arc<Membership>>,
 }
 
 impl CatalogSnapshot {
-    /// Must follow every change to `hooks`.
-    pub fn index(&mut self) {
-        let mut subscriptions = Subscriptions::default();
-        for (id, hook) in &self.hooks {
-            if !hook.accepts() {
-                continue;
-            }
-            if let Some(filter) = &hook.filter {
-                subscriptions.filters.insert(*id, Arc::clone(filter));
-            }
-            match &hook.subscription {
-                EventPattern::All => subscriptions.all.push(*id),
-                EventPattern::Exact(name) => {
-                    subscriptions
-                        .exact
-                        .entry(name.clone())
-                        .or_default()
-                        .push(*id);
-                }
-                EventPattern::Under(prefix) => {
-                    subscriptions
-                        .under
-                        .entry(prefix.to_string())
-                        .or_default()
-                        .push(*id);
-                }
-            }
-        }
-        self.subscriptions = subscriptions;
-    }
-
     /// The hooks that an operational event goes to: those that name it and are an admin's.
     #[must_use]
     pub fn listeners(&self, news: &EventType) -> Vec<HookId> {
@@ -80,9 +47,8 @@ impl CatalogSnapshot {
             let mut tokens = self.tokens.values();
             tokens.any(|token| token.is_admin() && Some(&token.owner) == owner)
         };
-        let mut ids = self.subscribed(news);
-        ids.retain(is_admins);
-        ids
+        let found = self.hooks.subscribed(news).into_iter();
+        found.map(|(id, _)| id).filter(is_admins).collect()
     }
 
     /// The hooks that an event of this type goes to, in id order, paused ones included: those whose
@@ -96,53 +62,31 @@ impl CatalogSnapshot {
         payload: Option<&[u8]>,
         config_filter: Option<&serde_json::Map<String, Value>>,
     ) -> Vec<HookId> {
-        let mut ids = self.subscribed(event_type);
+        let mut found = self.hooks.subscribed(event_type);
         if let Some(filter) = config_filter {
-            ids.retain(|id| {
+            found.retain(|(id, _)| {
                 self.hooks
                     .get(id)
                     .is_some_and(|hook| config_has(&hook.config, filter))
             });
         }
-        self.filtered(ids, payload)
+        filtered(found, payload)
     }
+}
 
-    fn subscribed(&self, event_type: &EventType) -> Vec<HookId> {
-        let mut ids = if event_type.is_operational() {
-            Vec::new()
-        } else {
-            self.subscriptions.all.clone()
-        };
-        ids.extend(
-            self.subscriptions
-                .exact
-                .get(event_type)
-                .into_iter()
-                .flatten(),
-        );
-        for (dot, _) in event_type.as_str().match_indices('.') {
-            let prefix = &event_type.as_str()[..dot];
-            ids.extend(self.subscriptions.under.get(prefix).into_iter().flatten());
-        }
-        ids.sort_unstable();
-        ids
-    }
-
-    /// The payload is laid out once for all filters, and only if there is one that asks.
-    fn filtered(&self, mut ids: Vec<HookId>, payload: Option<&[u8]>) -> Vec<HookId> {
-        let filters = &self.subscriptions.filters;
-        if filters.is_empty() || !ids.iter().any(|id| filters.contains_key(id)) {
-            return ids;
-        }
-        let payload = payload.and_then(Tree::of);
-        ids.retain(|id| {
-            filters.get(id).is_none_or(|filter| {
-                let payload = payload.as_ref();
-                payload.is_some_and(|payload| filter.matches(payload))
-            })
-        });
-        ids
-    }
+/// The payload is laid out once for all filters, and only if there is one that asks.
+fn filtered(found: Vec<(HookId, Option<&Arc<Filter>>)>, payload: Option<&[u8]>) -> Vec<HookId> {
+    let payload = LazyCell::new(|| payload.and_then(Tree::of));
+    let lets_through = |filter: &Filter| {
+        payload
+            .as_ref()
+            .is_some_and(|payload| filter.matches(payload))
+    };
+    found
+        .into_iter()
+        .filter(|(_, filter)| filter.is_none_or(|filter| lets_through(filter)))
+        .map(|(id, _)| id)
+        .collect()
 }
 
 fn config_has(config: &str, filter: &serde_json::Map<String, Value>) -> bool {

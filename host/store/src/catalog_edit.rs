@@ -2,7 +2,10 @@
 //!
 //! Nothing is touched unless the whole change holds. The catalog's revision moves exactly with
 //! what decides about recipients, hooks and event types: a new token or a plugin's coming must
-//! not send posters back to compute their recipients again. The caller rebuilds the index.
+//! not send posters back to compute their recipients again.
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -131,8 +134,7 @@ pub(crate) fn disable(
     hook.status = HookStatus::Disabled { reason, since: now };
     hook.modified_at = now.max(hook.created_at);
     hook.revision += 1;
-    let hook = Arc::new(hook);
-    catalog.hooks.insert(id, Arc::clone(&hook));
+    let hook = catalog.hooks.insert(hook);
     catalog.revision.0 += 1;
     Some(hook)
 }
@@ -143,19 +145,19 @@ fn create(
     now: Timestamp,
     next_hook: &mut u64,
 ) -> Result<Edit, CatalogError> {
-    if is_taken(catalog, &hook, None) {
-        return Err(CatalogError::Duplicate);
-    }
-    let hook = Arc::new(Hook {
+    let hook = Hook {
         id: HookId(*next_hook),
         created_at: now,
         modified_at: now,
         revision: 1,
         secrets_unreadable: false,
         ..hook
-    });
+    };
+    if catalog.hooks.twin_of(&hook).is_some() {
+        return Err(CatalogError::Duplicate);
+    }
     *next_hook += 1;
-    catalog.hooks.insert(hook.id, Arc::clone(&hook));
+    let hook = catalog.hooks.insert(hook);
     catalog.revision.0 += 1;
     Ok(Edit::HookCreated(hook))
 }
@@ -169,27 +171,16 @@ fn replace(
     if old.revision != hook.revision {
         return Err(CatalogError::Stale);
     }
-    if is_taken(catalog, &hook, Some(hook.id)) {
+    if catalog.hooks.twin_of(&hook).is_some() {
         return Err(CatalogError::Duplicate);
     }
-    let hook = Arc::new(Hook {
+    let hook = Hook {
         created_at: old.created_at,
         modified_at: now.max(old.created_at),
         revision: old.revision + 1,
         ..hook
-    });
-    catalog.hooks.insert(hook.id, Arc::clone(&hook));
+    };
+    let hook = catalog.hooks.insert(hook);
     catalog.revision.0 += 1;
     Ok(Edit::HookReplaced(hook))
-}
-
-/// Owner, target and subscription are unique together. A scan: the snapshot is copied for the
-/// change anyway, which costs as much.
-fn is_taken(catalog: &CatalogSnapshot, hook: &Hook, except: Option<HookId>) -> bool {
-    catalog.hooks.values().any(|other| {
-        Some(other.id) != except
-            && other.owner == hook.owner
-            && other.target == hook.target
-            && other.subscription == hook.subscription
-    })
 }

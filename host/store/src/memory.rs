@@ -90,15 +90,17 @@ const FENCE_FIRST: Fence = Fence(1);
 impl MemoryStore {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        let mut catalog = CatalogSnapshot::default();
-        catalog.revision = Revision(1);
-        catalog.event_types = OMS_CATALOGUE
-            .iter()
-            .chain(&NEWS_TYPES)
-            // The domain tests that its catalogue is valid.
-            .filter_map(|name| EventType::parse(name).ok())
-            .map(|name| (name, Arc::new(EventTypeInfo::default())))
-            .collect();
+        let catalog = CatalogSnapshot {
+            revision: Revision(1),
+            event_types: OMS_CATALOGUE
+                .iter()
+                .chain(&NEWS_TYPES)
+                // The domain tests that its catalogue is valid.
+                .filter_map(|name| EventType::parse(name).ok())
+                .map(|name| (name, Arc::new(EventTypeInfo::default())))
+                .collect(),
+            ..CatalogSnapshot::default()
+        };
         Arc::new(Self {
             clock,
             watches: Arc::default(),
@@ -181,7 +183,6 @@ impl MemoryStore {
         let model = &mut *guard;
         let moving = model.moving(&change)?;
         let edit = catalog_edit::edit(&mut model.catalog, change, now, &mut model.next_hook)?;
-        model.catalog.index();
         model.commits += 1;
         model.note(note, edit.object(), now);
         // Before the feed: who is told of a revision finds it.

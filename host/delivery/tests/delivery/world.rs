@@ -182,13 +182,10 @@ impl World {
         let mut next = CatalogSnapshot::clone(&catalog);
         next.revision = Revision(next.revision.0 + 1);
         let revision = next.revision;
-        next.hooks.insert(
-            hook.id,
-            Arc::new(Hook {
-                revision: revision.0,
-                ..hook
-            }),
-        );
+        next.hooks.insert(Hook {
+            revision: revision.0,
+            ..hook
+        });
         *catalog = Arc::new(next);
         drop(catalog);
         self.tell(FeedItem::Catalog(revision));

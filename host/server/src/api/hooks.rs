@@ -54,7 +54,7 @@ const HOOK_BYTES_MAX: usize = 256 << 10;
 /// Others changed the same hook meanwhile: after so many rounds the client shall decide.
 const STALE_ROUNDS_MAX: usize = 8;
 
-/// What a snapshot of the catalog, which every change copies, can carry.
+/// They all stand in memory, with some 800 bytes each and what their owners write into them.
 const HOOKS_MAX: usize = 100_000;
 
 /// A hook

@@ -149,6 +149,25 @@ async fn registering_twice_is_refused_in_the_words_of_the_oms() {
     assert_ne!(again.json()["id"], first["id"]);
 }
 
+fn ids(list: &Value) -> Vec<u64> {
+    let hooks = list.as_array().unwrap().iter();
+    hooks.map(|hook| hook["id"].as_u64().unwrap()).collect()
+}
+
+/// The ids of all pages.
+async fn walked(app: &TestApp, who: &str, path: &str) -> Vec<u64> {
+    let mut seen = Vec::new();
+    let mut path = path.to_owned();
+    loop {
+        let answer = app.call(who, "GET", &path, "").await;
+        seen.extend(ids(&answer.json()));
+        let Some(next) = answer.header("link").strip_prefix("</whisperer") else {
+            return seen;
+        };
+        path = next.strip_suffix(">; rel=\"next\"").unwrap().to_owned();
+    }
+}
+
 #[tokio::test]
 async fn lists_are_newest_first_filtered_and_paged() {
     let app = TestApp::new().await;
@@ -158,14 +177,6 @@ async fn lists_are_newest_first_filtered_and_paged() {
             .await;
     }
     app.hook(json!({"event_type": "shipment.created"})).await;
-    let ids = |answer: &Value| -> Vec<u64> {
-        answer
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|hook| hook["id"].as_u64().unwrap())
-            .collect()
-    };
     for (query, expected) in [
         ("", vec![6, 5, 4, 3, 2, 1]),
         ("?event_type=SHIPMENT.Created", vec![6]),
@@ -184,17 +195,7 @@ async fn lists_are_newest_first_filtered_and_paged() {
         assert_eq!(answer.header("link"), "", "{query}");
     }
 
-    let mut seen = Vec::new();
-    let mut path = "/hooks/?limit=2&is_active=1".to_owned();
-    for _ in 0..3 {
-        let answer = app.root("GET", &path, &Value::Null).await;
-        seen.extend(ids(&answer.json()));
-        let link = answer.header("link");
-        let Some(next) = link.strip_prefix("</whisperer") else {
-            break;
-        };
-        path = next.strip_suffix(">; rel=\"next\"").unwrap().to_owned();
-    }
+    let seen = walked(&app, "root", "/hooks/?limit=2&is_active=1").await;
     assert_eq!(seen, [6, 5, 4, 3, 1]);
 
     for (query, field) in [
@@ -211,6 +212,29 @@ async fn lists_are_newest_first_filtered_and_paged() {
         assert_eq!(status, 400, "{query}");
         assert!(answer[field].is_array(), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn each_owner_pages_through_its_own_hooks_and_an_admin_through_all() {
+    let app = TestApp::new().await;
+    for number in 1..=8 {
+        let who = ["alice", "bob", "bob"][number % 3];
+        let target = format!("https://example.com/{number}");
+        let body = json!({"target_url": target, "event_type": "package.created"});
+        let answer = app.call(who, "POST", "/hooks/", &body.to_string()).await;
+        assert_eq!(answer.status, 201);
+    }
+    let path = "/hooks/?limit=2";
+    assert_eq!(walked(&app, "alice", path).await, [6, 3]);
+    assert_eq!(walked(&app, "bob", path).await, [8, 7, 5, 4, 2, 1]);
+    assert_eq!(walked(&app, "root", path).await, [8, 7, 6, 5, 4, 3, 2, 1]);
+
+    let gone = app.call("bob", "DELETE", "/hooks/5/", "").await;
+    assert_eq!(gone.status, 204);
+    assert_eq!(walked(&app, "bob", path).await, [8, 7, 4, 2, 1]);
+    let one = "/hooks/?limit=1&target_url=https://example.com/3";
+    assert_eq!(walked(&app, "alice", one).await, [3]);
+    assert!(walked(&app, "bob", one).await.is_empty());
 }
 
 #[tokio::test]

@@ -222,7 +222,6 @@ impl Model {
         let (HookEffect::Gone { reason } | HookEffect::Disable { reason }) = &effect;
         let reason = reason.clone();
         catalog_edit::disable(&mut self.catalog, hook, reason.clone(), now)?;
-        self.catalog.index();
         self.health.remove(&hook);
         match effect {
             HookEffect::Gone { .. } => self.cancel_lane(hook, &CancelCause::Gone, now),

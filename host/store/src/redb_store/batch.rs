@@ -106,9 +106,7 @@ impl<'txn, 'seal> Batch<'txn, 'seal> {
     /// Writes the counters and gives the tables back, so that the transaction can be committed.
     pub(super) fn finish(mut self) -> Result<Finished, Fault> {
         if self.catalog_changed {
-            let catalog = Arc::make_mut(&mut self.state.catalog);
-            catalog.index();
-            self.state.counters.revision = catalog.revision.0;
+            self.state.counters.revision = self.state.catalog.revision.0;
         }
         if self.wrote {
             let counters = frame::encode(&self.state.counters);

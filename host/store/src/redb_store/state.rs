@@ -34,11 +34,12 @@ pub(super) struct State {
 impl State {
     pub(super) fn load(txn: &ReadTransaction, seal: &Seal) -> Result<Self, Fault> {
         let counters = rows::counters(&txn.open_table(META)?)?;
-        let mut catalog = CatalogSnapshot::default();
-        catalog.revision = Revision(counters.revision);
+        let mut catalog = CatalogSnapshot {
+            revision: Revision(counters.revision),
+            ..CatalogSnapshot::default()
+        };
         load_hooks(txn, seal, &mut catalog)?;
         load_entries(txn, &mut catalog)?;
-        catalog.index();
         let mut cancellations = BTreeMap::new();
         for row in txn.open_table(CANCELLATIONS)?.iter()? {
             let (key, bytes) = row?;
@@ -106,7 +107,7 @@ fn load_hooks(
                 if hook.secrets_unreadable {
                     tracing::error!(hook = id.0, "the secrets of a hook cannot be opened");
                 }
-                catalog.hooks.insert(id, Arc::new(hook));
+                catalog.hooks.insert(hook);
             }
             Err(fault @ Fault::Damaged { .. }) => {
                 tracing::error!(%fault, "a hook cannot be read: it gets nothing");

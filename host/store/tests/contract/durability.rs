@@ -93,7 +93,7 @@ async fn all_of(stage: &Stage) -> String {
         "{:?} {:?} {:?} {} {}",
         snapshot.revision,
         snapshot.hooks,
-        snapshot.event_types.keys(),
+        snapshot.event_types.keys().collect::<Vec<_>>(),
         status.events_accepted,
         status.attempts_settled
     )

@@ -42,24 +42,27 @@ pub(in crate::api) async fn list(
     let limit = query.limit();
     let below = query.cursor().unwrap_or(u64::MAX);
     query.check()?;
+    let target = query.text("target_url").map(normalised);
     let wanted = |hook: &Hook| {
-        who.sees(hook)
-            && is_active.is_none_or(|active| hook.accepts() == active)
-            && query
-                .text("target_url")
-                .is_none_or(|url| hook.target.as_str() == normalised(url))
+        is_active.is_none_or(|active| hook.accepts() == active)
+            && target
+                .as_ref()
+                .is_none_or(|target| hook.target.as_str() == target)
             && query
                 .text("event_type")
                 .is_none_or(|name| hook.subscription.to_string().eq_ignore_ascii_case(name))
     };
 
     let snapshot = api.catalog.snapshot();
+    let hooks = &snapshot.hooks;
+    let visible: Box<dyn Iterator<Item = &Arc<Hook>>> = if who.is_admin() {
+        Box::new(hooks.below(HookId(below)))
+    } else {
+        Box::new(hooks.of_owner_below(&who.owner, HookId(below)))
+    };
     // One more than is shown tells whether there is more.
-    let found: Vec<&Hook> = snapshot
-        .hooks
-        .range(..HookId(below))
-        .rev()
-        .map(|(_, hook)| &**hook)
+    let found: Vec<&Hook> = visible
+        .map(|hook| &**hook)
         .filter(|hook| wanted(hook))
         .take(limit + 1)
         .collect();

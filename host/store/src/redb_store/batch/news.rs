@@ -75,9 +75,6 @@ impl Batch<'_, '_> {
         if let Some(known) = self.listeners.get(news) {
             return Arc::clone(known);
         }
-        if self.catalog_changed {
-            Arc::make_mut(&mut self.state.catalog).index();
-        }
         let found = EventType::parse(news).map(|news| self.state.catalog.listeners(&news));
         let found: Arc<[HookId]> = found.unwrap_or_default().into();
         self.listeners.insert(news.to_owned(), Arc::clone(&found));
