@@ -30,7 +30,7 @@ use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::event_type::{EventPattern, EventType};
 use whisperer_domain::filter::Filter;
-use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, PluginChoice};
+use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
 use whisperer_domain::id::{AttemptId, EventId, HookId, Owner};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
@@ -204,6 +204,8 @@ async fn gone(store: &dyn Store, size: u64) {
             effect: Some(HookEffect::Gone {
                 reason: "410".to_owned(),
             }),
+            health: None,
+            news: None,
         };
         store.settle(vec![item]).await.unwrap();
     })
@@ -318,6 +320,8 @@ fn hook(number: u64) -> Hook {
         signatures: vec![SignatureForm::Whisperer],
         timeout: Duration::from_secs(10),
         max_in_flight: 8,
+        rate_limit: None,
+        ordered: Ordered::No,
         created_at: Timestamp(0),
         modified_at: Timestamp(0),
         revision: 0,

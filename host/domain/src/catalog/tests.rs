@@ -12,7 +12,7 @@ use super::{CatalogSnapshot, Hooks};
 use crate::envelope::Envelope;
 use crate::event_type::{EventPattern, EventType};
 use crate::filter::Filter;
-use crate::hook::{ChainLink, Hook, HookStatus, OnPluginError, PluginChoice};
+use crate::hook::{ChainLink, Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
 use crate::id::{HookId, Owner};
 use crate::json::Tree;
 use crate::plugin::PluginName;
@@ -62,6 +62,8 @@ pub(super) fn hook(id: u64, owner: &str, target: &str, subscription: &str) -> Ho
         signatures: Vec::new(),
         timeout: Duration::from_secs(1),
         max_in_flight: 1,
+        rate_limit: None,
+        ordered: Ordered::No,
         created_at: Timestamp(0),
         modified_at: Timestamp(0),
         revision: 1,

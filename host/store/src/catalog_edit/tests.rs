@@ -10,7 +10,7 @@ use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot};
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event_type::EventPattern;
 use whisperer_domain::filter::Filter;
-use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, PluginChoice};
+use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
 use whisperer_domain::id::{HookId, Owner};
 use whisperer_domain::port::CatalogError;
 use whisperer_domain::schedule::RetryConfig;
@@ -84,6 +84,8 @@ fn hook() -> impl Strategy<Value = Hook> {
             signatures: Vec::new(),
             timeout: Duration::from_secs(10),
             max_in_flight: 8,
+            rate_limit: None,
+            ordered: Ordered::No,
             created_at: Timestamp(0),
             modified_at: Timestamp(0),
             revision: 0,
