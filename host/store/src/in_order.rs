@@ -19,10 +19,7 @@ pub(crate) const PASSED_MAX: usize = 5000;
 
 /// The hook whose pending deliveries stand otherwise after this change, and how. Between order by
 /// hook and by object nothing moves. A change that does not apply is left to be refused as such.
-pub(crate) fn turn(
-    catalog: &CatalogSnapshot,
-    change: &CatalogChange,
-) -> Option<(HookId, Ordered)> {
+pub(crate) fn turn(catalog: &CatalogSnapshot, change: &CatalogChange) -> Option<(HookId, Ordered)> {
     let hook = match change {
         CatalogChange::ReplaceHook(hook) => hook,
         CatalogChange::CreateHook(_)

@@ -204,8 +204,7 @@ impl Model {
 /// Whether there is room for more. One always fits.
 fn put(taken: &mut Taken, bytes: &mut usize, ready: Ready, budget: Budget) -> bool {
     let is_first = taken.ready.is_empty();
-    let is_full =
-        taken.ready.len() >= budget.rows.max(1) || *bytes + ready.bytes() > budget.bytes;
+    let is_full = taken.ready.len() >= budget.rows.max(1) || *bytes + ready.bytes() > budget.bytes;
     taken.more |= is_full && !is_first;
     if !taken.more {
         *bytes += ready.bytes();

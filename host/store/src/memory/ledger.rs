@@ -9,9 +9,7 @@ use whisperer_domain::event::{Event, IdempotencyKey, NewEvent};
 use whisperer_domain::health::Health;
 use whisperer_domain::id::{EventKey, HookId, Sequence};
 use whisperer_domain::news::News;
-use whisperer_domain::port::{
-    AcceptError, Accepted, FeedItem, HookEffect, Settled, Settlement,
-};
+use whisperer_domain::port::{AcceptError, Accepted, FeedItem, HookEffect, Settled, Settlement};
 use whisperer_domain::time::Timestamp;
 
 use super::{Kept, Model, Used};

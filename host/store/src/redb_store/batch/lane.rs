@@ -130,7 +130,9 @@ impl Batch<'_, '_> {
                 }
             }
             self.tables.pending.remove((hook.0, stood, sequence.0))?;
-            self.tables.pending.insert((hook.0, stands, sequence.0), ())?;
+            self.tables
+                .pending
+                .insert((hook.0, stands, sequence.0), ())?;
         }
         self.begin_cancellations_anew(hook)
     }

@@ -202,7 +202,11 @@ mod tests {
         assert_eq!(tail(&row(revival, None)), "018b31d1d8ac0202");
         assert_eq!(tail(&row(None, Some(9))), "020000000000");
         assert_eq!(tail(&row(revival, Some(9))), "020000000000");
-        for row in [row(revival, None), row(None, Some(9)), row(revival, Some(9))] {
+        for row in [
+            row(revival, None),
+            row(None, Some(9)),
+            row(revival, Some(9)),
+        ] {
             assert_eq!(Row::decode(Sequence(7), &row.encode()).unwrap(), row);
         }
         assert_eq!(row(None, Some(9)).lane_key(), Some((3, 9, 7)));

@@ -234,7 +234,16 @@ fn what_lanes_learn_keeps_its_bytes() {
     let tail: String = bytes[5..].iter().map(|it| format!("{it:02x}")).collect();
     assert_eq!(
         tail,
-        concat!("01ac02", "00", "000000", "01", "0000000000002040", "e807", "ac02", "0000000000005040")
+        concat!(
+            "01ac02",
+            "00",
+            "000000",
+            "01",
+            "0000000000002040",
+            "e807",
+            "ac02",
+            "0000000000005040"
+        )
     );
     assert_eq!(decode_health(HookId(1), &bytes).unwrap(), health);
 }

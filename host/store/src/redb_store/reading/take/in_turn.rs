@@ -12,11 +12,7 @@ use crate::redb_store::record::Row;
 use crate::redb_store::rows;
 
 impl Reading<'_> {
-    pub(super) fn take_in_turn(
-        &mut self,
-        asked: &Asked,
-        ordered: Ordered,
-    ) -> Result<Taken, Fault> {
+    pub(super) fn take_in_turn(&mut self, asked: &Asked, ordered: Ordered) -> Result<Taken, Fault> {
         let hook = asked.hook;
         let cancelled_below = self.cancelled_below(hook)?;
         let mut basket = Basket::new(asked.budget);
