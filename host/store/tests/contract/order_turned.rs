@@ -178,7 +178,7 @@ async fn a_cancellation_at_work_reaches_what_is_moved() {
     // It may be brought back once the cancellation is done; what that forgot would be pending too.
     let back = || Directive::Retry {
         delivery: Sequence(5000),
-        force: false,
+        force: true,
     };
     loop {
         match stage.direct(back()).await {

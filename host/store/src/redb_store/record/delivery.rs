@@ -199,9 +199,9 @@ mod tests {
             let tail = bytes[bare..].iter().map(|byte| format!("{byte:02x}"));
             tail.collect::<String>()
         };
-        assert_eq!(tail(&row(revival, None)), "018b31d1d8ac0202");
-        assert_eq!(tail(&row(None, Some(9))), "020000000000");
-        assert_eq!(tail(&row(revival, Some(9))), "020000000000");
+        assert_eq!(tail(&row(revival, None)), "01b87e1bf3ac0202");
+        assert_eq!(tail(&row(None, Some(9))), "025baa05380009");
+        assert_eq!(tail(&row(revival, Some(9))), "02587691b401ac020209");
         for row in [
             row(revival, None),
             row(None, Some(9)),
