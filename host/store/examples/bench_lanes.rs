@@ -1,6 +1,7 @@
 //! What a million pending deliveries cost, over one hook, a thousand and a hundred thousand: to
 //! open the store, to lease every lane, the first look at each of ten; and the memory that the
-//! process holds then. And what it takes to put 10,000 deliveries in order. Run by hand:
+//! process holds then. And what it takes to put 10,000 deliveries in order, and what a death costs.
+//! Run by hand:
 //!
 //! ```text
 //! cargo run --release -p whisperer-store --example bench_lanes [deliveries]
@@ -22,13 +23,17 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use redb::{Database, ReadableTable, TableDefinition};
-use whisperer_domain::catalog::CatalogChange;
+use whisperer_domain::access::{Right, Rights};
+use whisperer_domain::catalog::{CatalogChange, Token};
+use whisperer_domain::delivery::DeadCause;
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::event_type::{EventPattern, EventType};
 use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
 use whisperer_domain::id::{EventId, HookId, Owner};
-use whisperer_domain::port::{BoxFuture, Budget, Catalog, Clock, Ledger};
+use whisperer_domain::port::{
+    BoxFuture, Budget, Catalog, Clock, Lease, Ledger, Settlement, Verdict,
+};
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::sign::SignatureForm;
 use whisperer_domain::target_url::TargetUrl;
@@ -38,6 +43,8 @@ use whisperer_store::{RedbStore, StoreConfig};
 const LEASED_AT_ONCE: usize = 1000;
 const LOOKED_AT: usize = 10;
 const MOVED: usize = 10_000;
+const SETTLED: usize = 50_000;
+const SETTLED_AT_ONCE: usize = 1000;
 /// What one event is delivered to at most.
 const FAN_OUT: usize = 1000;
 
@@ -84,6 +91,7 @@ async fn main() {
         assert!(look.unwrap().success());
     }
     turn().await;
+    deaths().await;
 }
 
 /// Makes the hooks, then events for each of them until all deliveries are there.
@@ -137,9 +145,7 @@ async fn look(folder: &Path) {
     let began = Instant::now();
     let mut leases = Vec::new();
     loop {
-        let after = leases
-            .last()
-            .map(|lease: &whisperer_domain::port::Lease| lease.hook);
+        let after = leases.last().map(|lease: &Lease| lease.hook);
         let some = store.acquire(after, LEASED_AT_ONCE).await.unwrap();
         if some.is_empty() {
             break;
@@ -194,6 +200,77 @@ async fn turn() {
             began.elapsed()
         );
     }
+}
+
+/// What a death costs beside a delivery, while nobody listens and while somebody does.
+async fn deaths() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    store
+        .change(CatalogChange::CreateHook(Box::new(hook())))
+        .await
+        .unwrap();
+    println!();
+    let kinds = [
+        ("delivered", Verdict::Delivered, false),
+        (
+            "dead, nobody listens",
+            Verdict::Dead(DeadCause::Expired),
+            false,
+        ),
+        ("dead and told", Verdict::Dead(DeadCause::Expired), true),
+    ];
+    for (number, (name, verdict, is_heard)) in kinds.into_iter().enumerate() {
+        if is_heard {
+            listen(&store).await;
+        }
+        let revision = store.snapshot().revision;
+        let many = vec![HookId(1); SETTLED];
+        let first = store.status();
+        store.accept(event(number), many, revision).await.unwrap();
+        let lease = store.acquire(None, 1).await.unwrap()[0].lease;
+        let budget = Budget {
+            rows: SETTLED,
+            bytes: usize::MAX,
+        };
+        let taken = store.take(lease, Timestamp::MAX, Vec::new(), budget, Ordered::No);
+        let ready = taken.await.unwrap().ready;
+        let began = Instant::now();
+        for some in ready.chunks(SETTLED_AT_ONCE) {
+            let some = some.iter().map(|ready| Settlement {
+                lease,
+                sequence: ready.delivery.sequence,
+                attempt: None,
+                verdict: verdict.clone(),
+                pin: None,
+                effect: None,
+                health: None,
+                news: None,
+            });
+            store.settle(some.collect()).await.unwrap();
+        }
+        println!(
+            "{name}: {:.1} us each, {} events told",
+            began.elapsed().as_secs_f64() * 1e6 / ready.len() as f64,
+            store.status().events_accepted - first.events_accepted - 1
+        );
+    }
+}
+
+async fn listen(store: &RedbStore) {
+    let token = Token {
+        hash: [1; 32],
+        owner: Owner::parse("ann").unwrap(),
+        rights: Rights::from_iter([Right::Admin]),
+        created_at: Timestamp(0),
+    };
+    store.change(CatalogChange::PutToken(token)).await.unwrap();
+    let listener = Hook {
+        subscription: EventPattern::parse("whisperer.*").unwrap(),
+        ..hook()
+    };
+    let change = CatalogChange::CreateHook(Box::new(listener));
+    store.change(change).await.unwrap();
 }
 
 fn event(number: usize) -> NewEvent {

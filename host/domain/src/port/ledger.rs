@@ -216,7 +216,7 @@ pub struct Taken {
     /// More is due than the budget let through.
     pub more: bool,
     /// When the first delivery after the horizon is due; of an ordered lane, the first of those
-    /// that others wait for.
+    /// that were met and wait for nothing but their time.
     pub next_due: Option<Timestamp>,
     /// Of [`Ordered::Object`]: objects with a delivery that is not due yet, and when it is.
     pub blocked: Vec<(String, Timestamp)>,
@@ -290,7 +290,8 @@ impl Verdict {
     }
 }
 
-/// What an attempt does to its hook, in the same write.
+/// What an attempt does to its hook, in the same write. To one that is not active any more, or that
+/// was changed since the attempt began, it does nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HookEffect {
     /// 410: disable the hook, cancel everything before the end of the lane as it is now.
