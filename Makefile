@@ -57,8 +57,8 @@ bench-guests: build
 	@test -d $(BENCH)/py-hello || $(TARGET)/release/whisperer plugin new py-hello --lang python --path $(BENCH)/py-hello
 	@$(TARGET)/release/whisperer plugin build $(BENCH)/py-hello || echo "Python is left out."
 
-# What lanes promise, measured over the release binary: a quarter of an hour or so of load on
-# loopback. LANES='--quick' tries it out, LANES='--only drain' runs one scenario, `--help` tells more.
+# What lanes promise, measured over the release binary: about 20 minutes of load on loopback.
+# LANES='--quick' tries it out, LANES='--only drain' runs one scenario, `--help` tells more.
 bench-lanes: build
 	$(TARGET)/release/examples/bench_lanes --folder $(TARGET)/bench-lanes \
 		--json $(TARGET)/bench-lanes.json $(LANES)

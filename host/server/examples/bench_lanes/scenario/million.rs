@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use serde_json::json;
 
 use crate::backlog;
@@ -19,10 +20,14 @@ const NAME: &str = "million";
 /// Fresh events after each start, the first as soon as the server is ready.
 const PER_SECOND: u64 = 4;
 const LASTS: Duration = Duration::from_secs(10);
+/// A hook's state does not count all of them.
+const PENDING_SHOWN_MAX: u64 = 50_000;
 const ARRIVE_WITHIN: Duration = Duration::from_secs(10);
 
 struct Start {
     ready: Duration,
+    /// Attempts at the black hole since then: what is pending there is at work.
+    tried: usize,
     usage: Usage,
     fresh: Latencies,
 }
@@ -31,7 +36,7 @@ pub(crate) async fn run(stage: &Stage, plan: &Plan, report: &mut Report) -> anyh
     let mut world = World::start(stage).await?;
     let (hole, paused, healthy) = (Manner::Hole.at(0), Manner::Fast.at(1), Manner::Fast.at(0));
     let (api, receiver) = (&world.api, &world.receiver);
-    api.hook(receiver, "lane.hole", hole, json!({})).await?;
+    let due = api.hook(receiver, "lane.hole", hole, json!({})).await?;
     let held = api.hook(receiver, "lane.paused", paused, json!({})).await?;
     api.pause(held).await?;
     api.hook(receiver, "lane.fresh", healthy, json!({})).await?;
@@ -57,11 +62,22 @@ pub(crate) async fn run(stage: &Stage, plan: &Plan, report: &mut Report) -> anyh
         }
         let first = plan.pending + u64::from(number) * 1_000;
         let start = start(&mut world, first).await?;
+        // Or all of this would prove nothing.
+        for hook in [due, held] {
+            let pending = world.api.pending(hook).await?;
+            let expected = (plan.pending / 2).min(PENDING_SHOWN_MAX);
+            ensure!(
+                pending >= expected,
+                "only {pending} are pending with hook {hook}"
+            );
+        }
         let ready_ms = start.ready.as_secs_f64() * 1e3;
         let words = format!(
-            "ready after {ready_ms:.0} ms, peak {:.0} MiB, settled {:.0} MiB; fresh {}",
+            "ready after {ready_ms:.0} ms, peak {:.0} MiB, settled {:.0} MiB; {} attempts at the \
+             hole; fresh {}",
             start.usage.peak_mib,
             start.usage.resident_mib,
+            start.tried,
             start.fresh.words()
         );
         let figures = json!({"ready_ms": ready_ms, "usage": start.usage, "fresh": start.fresh});
@@ -75,6 +91,8 @@ pub(crate) async fn run(stage: &Stage, plan: &Plan, report: &mut Report) -> anyh
 }
 
 async fn start(world: &mut World, first: u64) -> anyhow::Result<Start> {
+    // What the server before got there.
+    world.receiver.receipts().await?;
     let ready = world.start_server().await?;
     let schedule = Schedule {
         per_second: PER_SECOND,
@@ -95,8 +113,15 @@ async fn start(world: &mut World, first: u64) -> anyhow::Result<Start> {
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let usage = world.server()?.usage()?;
+    let tried = receipts.iter().filter(|it| it.place.manner == Manner::Hole);
+    let tried = tried.count();
+    ensure!(
+        tried > 0,
+        "the hook with a backlog that is due was not tried at all"
+    );
     Ok(Start {
         ready,
+        tried,
         usage,
         fresh,
     })
