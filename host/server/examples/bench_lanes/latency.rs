@@ -19,6 +19,9 @@ pub(crate) struct Latencies {
     pub(crate) refused: usize,
     /// Taken, and not there when the waiting ended.
     pub(crate) missing: usize,
+    /// The generator's own share, at the 99th percentile: how busy the machine is, whatever the
+    /// server does.
+    pub(crate) posted_late_p99_ms: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p90_ms: f64,
     pub(crate) p99_ms: f64,
@@ -50,8 +53,11 @@ impl Latencies {
         wanted: impl Fn(u64) -> bool,
     ) -> Self {
         let until_us = wall::now_us();
-        let (mut times, mut refused, mut missing) = (Vec::new(), 0, 0);
-        for nth in (0..posted.count).filter(|nth| wanted(*nth)) {
+        let (mut times, mut late, mut refused, mut missing) = (Vec::new(), Vec::new(), 0, 0);
+        for (nth, late_us) in (0..posted.count).zip(&posted.late_us) {
+            if !wanted(nth) {
+                continue;
+            }
             let number = posted.first + nth;
             let due = posted.due_us(number);
             if !due_us.contains(&due) {
@@ -63,14 +69,17 @@ impl Latencies {
             }
             let at = arrivals.0.get(&number);
             missing += usize::from(at.is_none());
+            late.push(*late_us);
             times.push(at.unwrap_or(&until_us).saturating_sub(due));
         }
         times.sort_unstable();
+        late.sort_unstable();
         let at = |part: f64| millis(percentile(&times, part));
         Self {
             events: times.len(),
             refused,
             missing,
+            posted_late_p99_ms: millis(percentile(&late, 0.99)),
             p50_ms: at(0.5),
             p90_ms: at(0.9),
             p99_ms: at(0.99),
@@ -85,8 +94,13 @@ impl Latencies {
 
     pub(crate) fn words(&self) -> String {
         let mut words = format!(
-            "p50 {:.2}, p99 {:.2}, p999 {:.1}, worst {:.1} ms of {} events",
-            self.p50_ms, self.p99_ms, self.p999_ms, self.max_ms, self.events
+            "p50 {:.2}, p99 {:.2}, p999 {:.1}, worst {:.1} ms of {} events, posted late by p99 {:.2}",
+            self.p50_ms,
+            self.p99_ms,
+            self.p999_ms,
+            self.max_ms,
+            self.events,
+            self.posted_late_p99_ms
         );
         if self.refused > 0 {
             words.push_str(&format!("; {} REFUSED", self.refused));

@@ -36,6 +36,9 @@ pub(crate) struct Posted {
     pub(crate) count: u64,
     per_second: u64,
     pub(crate) start_us: u64,
+    /// By how much each was late to be handed to the client: the generator's own share of what
+    /// is measured.
+    pub(crate) late_us: Vec<u64>,
     /// Sorted. Each was answered otherwise than 202, or not at all.
     pub(crate) refused: Vec<u64>,
 }
@@ -100,7 +103,7 @@ impl Pacer {
         let refused = Arc::new(Mutex::new(Vec::new()));
         let posts = TaskTracker::new();
         let (start, start_us) = (Instant::now(), wall::now_us());
-        let mut count = 0;
+        let (mut count, mut late_us) = (0, Vec::new());
         loop {
             let after_us = due_us(count, schedule.per_second);
             let after = Duration::from_micros(after_us);
@@ -129,6 +132,8 @@ impl Pacer {
                 drop(place);
             };
             posts.spawn_on(post, &self.runtime);
+            let late = start.elapsed().saturating_sub(after);
+            late_us.push(u64::try_from(late.as_micros()).unwrap_or(u64::MAX));
             count += 1;
         }
         posts.close();
@@ -140,6 +145,7 @@ impl Pacer {
             count,
             per_second: schedule.per_second,
             start_us,
+            late_us,
             refused,
         }
     }

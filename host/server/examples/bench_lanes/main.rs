@@ -27,7 +27,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use plan::Plan;
-use report::{Report, Row};
+use report::{Report, Row, Verdict};
 use scenario::Scenario;
 use world::Stage;
 
@@ -123,7 +123,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
 fn broke_off(report: &mut Report, scenario: Scenario, words: &str) {
     report.say(scenario.name(), words);
     let told = "it did not come to its end, see above";
-    let bar = ("its end", false);
+    let bar = ("its end", Verdict::Missed);
     report.row(Row::bar(scenario.name(), "the scenario itself", told, bar));
 }
 

@@ -1,6 +1,8 @@
 //! Two ways measured in turns, A B A B: each B is compared with the A just before it, because
 //! machines drift over minutes, and the spread of the pairs is told beside their middle.
 
+use crate::report::Verdict;
+
 pub(crate) struct Pairs(Vec<Pair>);
 
 pub(crate) struct Pair {
@@ -15,8 +17,28 @@ impl Pairs {
         Self(pairs.into_iter().collect())
     }
 
+    /// Whether beside over without is at most this, by what all pairs say.
+    pub(crate) fn at_most(&self, bar: f64) -> Verdict {
+        self.judged(|ratio| ratio <= bar)
+    }
+
+    /// Whether it is at least this.
+    pub(crate) fn at_least(&self, bar: f64) -> Verdict {
+        self.judged(|ratio| ratio >= bar)
+    }
+
+    fn judged(&self, reaches: impl Fn(f64) -> bool) -> Verdict {
+        let ratios = self.ratios();
+        let reaching = ratios.iter().filter(|ratio| reaches(**ratio)).count();
+        match reaching {
+            0 => Verdict::Missed,
+            all if all == ratios.len() => Verdict::Reached,
+            _ => Verdict::Unclear,
+        }
+    }
+
     /// The middle of beside over without.
-    pub(crate) fn ratio(&self) -> f64 {
+    fn ratio(&self) -> f64 {
         let ratios = self.ratios();
         let (below, above) = ((ratios.len().max(1) - 1) / 2, ratios.len() / 2);
         match (ratios.get(below), ratios.get(above)) {
@@ -77,6 +99,7 @@ fn digits(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Pair, Pairs};
+    use crate::report::Verdict;
 
     fn pairs(values: &[(f64, f64)]) -> Pairs {
         let pair = |(without, beside): &(f64, f64)| Pair {
@@ -94,6 +117,23 @@ mod tests {
         let told = drifted.as_change("ms");
         let expected = "+10 % (+10 to +10 %); without 2.00, 4.00, beside it 2.20, 4.40 ms";
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn only_what_all_pairs_say_is_said() {
+        for (beside, expected) in [
+            ([1.0, 1.1], Verdict::Reached),
+            ([1.0, 1.2], Verdict::Unclear),
+            ([1.2, 1.3], Verdict::Missed),
+        ] {
+            let pairs = pairs(&beside.map(|beside| (1.0, beside)));
+            assert_eq!(pairs.at_most(1.1), expected, "{beside:?}");
+        }
+        assert_eq!(pairs(&[(2.0, 1.0)]).at_least(0.5), Verdict::Reached);
+        assert_eq!(pairs(&[(2.0, 0.9)]).at_least(0.5), Verdict::Missed);
+        // Nothing was measured, so nothing was reached.
+        assert_eq!(pairs(&[]).at_most(1.1), Verdict::Missed);
+        assert_eq!(pairs(&[(0.0, 0.0)]).at_most(1.1), Verdict::Missed);
     }
 
     #[test]

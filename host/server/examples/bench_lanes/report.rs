@@ -10,6 +10,44 @@ use serde_json::{Value, json};
 use crate::usage::load_average;
 use crate::wall;
 
+/// Whether what is asked was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Verdict {
+    Reached,
+    Missed,
+    /// Some pairs reach it and some do not: the machine is too restless to say.
+    Unclear,
+    /// Nothing is asked, or it could not be measured.
+    None,
+}
+
+impl Verdict {
+    pub(crate) fn of(reached: bool) -> Self {
+        match reached {
+            true => Self::Reached,
+            false => Self::Missed,
+        }
+    }
+
+    /// Nothing is reached unless this holds too.
+    pub(crate) fn and(self, holds: bool) -> Self {
+        match holds {
+            true => self,
+            false => Self::Missed,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Reached => "yes",
+            Self::Missed => "NO",
+            Self::Unclear => "unclear",
+            Self::None => "-",
+        }
+    }
+}
+
 /// A line of the table.
 #[derive(Serialize)]
 pub(crate) struct Row {
@@ -18,8 +56,7 @@ pub(crate) struct Row {
     pub(crate) measured: String,
     /// Empty where nothing is asked.
     pub(crate) asked: &'static str,
-    /// None: nothing is asked, or it could not be measured.
-    pub(crate) reached: Option<bool>,
+    pub(crate) reached: Verdict,
     load_average: f64,
 }
 
@@ -29,11 +66,11 @@ impl Row {
         scenario: &'static str,
         what: impl Into<String>,
         measured: impl Into<String>,
-        (asked, reached): (&'static str, bool),
+        (asked, reached): (&'static str, Verdict),
     ) -> Self {
         Self {
             asked,
-            reached: Some(reached),
+            reached,
             ..Self::note(scenario, what, measured)
         }
     }
@@ -49,7 +86,7 @@ impl Row {
             what: what.into(),
             measured: measured.into(),
             asked: "",
-            reached: None,
+            reached: Verdict::None,
             load_average: load_average(),
         }
     }
@@ -109,11 +146,7 @@ impl Report {
         };
         line(["", "", "asked", "reached", "load", "measured"]);
         for row in &self.rows {
-            let reached = match row.reached {
-                Some(true) => "yes",
-                Some(false) => "NO",
-                None => "-",
-            };
+            let reached = row.reached.word();
             let load = format!("{:.1}", row.load_average);
             let (what, measured) = (&row.what, &row.measured);
             line([row.scenario, what, row.asked, reached, &load, measured]);
@@ -126,7 +159,8 @@ impl Report {
         format!(
             "Measured in {} s on {cores} cores; load average of the last minute {:.1} at the start, \
              {:.1} at the end, at each figure in its column.\nThe load counts this benchmark too; \
-             more than {cores} means that something else wanted the processors.",
+             more than {cores} means that something else wanted the processors. \
+             Unclear: some pairs reach what is asked, and some do not.",
             self.start.elapsed().as_secs(),
             self.load_at_start,
             load_average(),

@@ -54,7 +54,7 @@ pub(crate) async fn run(stage: &Stage, plan: &Plan, report: &mut Report) -> anyh
         NAME,
         format!("backlog of {backlog} drained beside {PER_SECOND}/s to another hook"),
         rates.as_multiple("deliveries/s"),
-        ("at least 0.5 x", rates.ratio() >= 0.5),
+        ("at least 0.5 x", rates.at_least(0.5)),
     ));
     let p99 = pairs(|it| it.without.p99_ms, |it| it.beside.p99_ms);
     let whole = |turn: &Turn| turn.without.all_arrived() && turn.beside.all_arrived();
@@ -64,7 +64,7 @@ pub(crate) async fn run(stage: &Stage, plan: &Plan, report: &mut Report) -> anyh
         p99.as_change("ms"),
         (
             "at most +10 %",
-            turns.iter().all(whole) && p99.ratio() <= 1.1,
+            p99.at_most(1.1).and(turns.iter().all(whole)),
         ),
     ));
     let median = pairs(|it| it.without.p50_ms, |it| it.beside.p50_ms);

@@ -49,13 +49,13 @@ impl Case {
                 self.name(),
                 format!("healthy p99, 1 of {hooks} hooks a black hole, {rate}/s"),
                 pairs.as_change("ms"),
-                ("at most +10 %", whole && pairs.ratio() <= 1.1),
+                ("at most +10 %", pairs.at_most(1.1).and(whole)),
             ),
             Self::Half => Row::bar(
                 self.name(),
                 format!("healthy p99, half of {hooks} hooks black holes, {rate}/s"),
                 pairs.as_multiple("ms"),
-                ("at most 2 x", whole && pairs.ratio() <= 2.0),
+                ("at most 2 x", pairs.at_most(2.0).and(whole)),
             ),
         }
     }

@@ -12,7 +12,7 @@ use crate::latency::{Arrivals, Latencies};
 use crate::load::{Load, Schedule};
 use crate::plan::Plan;
 use crate::receiver::Manner;
-use crate::report::{Report, Row};
+use crate::report::{Report, Row, Verdict};
 use crate::usage::Usage;
 use crate::world::{Stage, World};
 
@@ -139,7 +139,7 @@ fn rows(starts: &[Start], plan: &Plan, report: &mut Report) {
         NAME,
         format!("start to ready after a clean stop, {pending} pending"),
         format!("{told} ms"),
-        ("under 2,000 ms", worst < 2_000.0),
+        ("under 2,000 ms", Verdict::of(worst < 2_000.0)),
     ));
     let (told, worst) = all(|it| it.usage.peak_mib);
     let (settled, _) = all(|it| it.usage.resident_mib);
@@ -147,7 +147,7 @@ fn rows(starts: &[Start], plan: &Plan, report: &mut Report) {
         NAME,
         "the server's peak memory after it, and settled",
         format!("peak {told} MiB, settled {settled} MiB"),
-        ("under 150 MiB", worst < 150.0),
+        ("under 150 MiB", Verdict::of(worst < 150.0)),
     ));
     let (told, worst) = all(|it| it.fresh.max_ms);
     let (median, _) = all(|it| it.fresh.p50_ms);
@@ -156,6 +156,6 @@ fn rows(starts: &[Start], plan: &Plan, report: &mut Report) {
         NAME,
         "slowest of the fresh events for a healthy hook",
         format!("{told} ms, medians {median} ms"),
-        ("under 50 ms", arrived && worst < 50.0),
+        ("under 50 ms", Verdict::of(worst < 50.0).and(arrived)),
     ));
 }

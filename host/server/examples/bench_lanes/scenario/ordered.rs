@@ -21,7 +21,7 @@ use crate::api::{self, Api};
 use crate::event::{self, Stamp};
 use crate::plan::Plan;
 use crate::receiver::{Manner, Receipt};
-use crate::report::{Report, Row};
+use crate::report::{Report, Row, Verdict};
 use crate::wall;
 use crate::world::{Stage, World};
 
@@ -178,7 +178,7 @@ fn tell(
         NAME,
         format!("{events} events, one attempt in 20 fails, {kills} kills"),
         words,
-        ("in order, each once", found.is_right()),
+        ("in order, each once", Verdict::of(found.is_right())),
     ));
     report.row(Row::note(
         NAME,

@@ -46,7 +46,7 @@ pub(crate) async fn run(stage: &Stage, plan: &Plan, report: &mut Report) -> anyh
         NAME,
         format!("other hook's median, {PER_SECOND}/s, beside {messages} that take 25 s"),
         median.as_change("ms"),
-        ("at most +10 %", whole && median.ratio() <= 1.1),
+        ("at most +10 %", median.at_most(1.1).and(whole)),
     ));
     let p99 = pairs(|it| it.p99_ms).as_change("ms");
     report.row(Row::note(NAME, "the same, p99", p99));
