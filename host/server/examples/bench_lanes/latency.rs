@@ -19,7 +19,7 @@ pub(crate) struct Latencies {
     pub(crate) refused: usize,
     /// Taken, and not there when the waiting ended.
     pub(crate) missing: usize,
-    /// The generator's own share, at the 99th percentile: how busy the machine is, whatever the
+    /// How late the generator was: its own share, at the 99th percentile: how busy the machine is, whatever the
     /// server does.
     pub(crate) posted_late_p99_ms: f64,
     pub(crate) p50_ms: f64,

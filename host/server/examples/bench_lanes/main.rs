@@ -111,7 +111,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
             }
         }
     }
-    report.print(&stage.binary);
+    report.print(&stage.binary, args.quick);
     if let Some(file) = &args.json {
         report.write(file, &stage.binary, args.quick)?;
         println!("All figures: {}", file.display());

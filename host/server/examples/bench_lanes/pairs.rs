@@ -54,15 +54,25 @@ impl Pairs {
         ratios
     }
 
-    /// `+4 % (+2 to +6 %): 3.1 3.2 without, 3.2 3.4 ms beside`
+    /// `+4 % (+2 to +6 %); without 3.1, 3.2, beside it 3.2, 3.4 ms`
     pub(crate) fn as_change(&self, unit: &str) -> String {
         let change = |ratio: f64| format!("{:+.0}", 100.0 * (ratio - 1.0));
         self.told(change, " %", unit)
     }
 
-    /// `1.8 x (1.7 to 1.9 x): …`
+    /// `1.8 x (1.7 to 1.9 x); …`
     pub(crate) fn as_multiple(&self, unit: &str) -> String {
         self.told(|ratio| format!("{ratio:.2}"), " x", unit)
+    }
+
+    /// `without 3.1, 3.2, beside it 3.2, 3.4 ms`
+    pub(crate) fn values(&self, unit: &str) -> String {
+        let list = |of: fn(&Pair) -> f64| {
+            let values: Vec<String> = self.0.iter().map(|pair| digits(of(pair))).collect();
+            values.join(", ")
+        };
+        let (without, beside) = (list(|pair| pair.without), list(|pair| pair.beside));
+        format!("without {without}, beside it {beside} {unit}")
     }
 
     fn told(&self, show: impl Fn(f64) -> String, ratio_unit: &str, unit: &str) -> String {
@@ -73,16 +83,8 @@ impl Pairs {
             }
             (_, _) => String::new(),
         };
-        let list = |of: fn(&Pair) -> f64| {
-            let values: Vec<String> = self.0.iter().map(|pair| digits(of(pair))).collect();
-            values.join(", ")
-        };
-        format!(
-            "{}{ratio_unit}{spread}; without {}, beside it {} {unit}",
-            show(self.ratio()),
-            list(|pair| pair.without),
-            list(|pair| pair.beside),
-        )
+        let (middle, values) = (show(self.ratio()), self.values(unit));
+        format!("{middle}{ratio_unit}{spread}; {values}")
     }
 }
 

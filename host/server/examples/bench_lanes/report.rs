@@ -92,6 +92,9 @@ impl Row {
     }
 }
 
+/// A row that stands below figures of time.
+pub(crate) const LATE: &str = "the generator's own lateness, p99";
+
 pub(crate) struct Report {
     start: Instant,
     start_us: u64,
@@ -131,7 +134,7 @@ impl Report {
         self.rows.push(row);
     }
 
-    pub(crate) fn print(&self, server: &Path) {
+    pub(crate) fn print(&self, server: &Path, quick: bool) {
         println!("\n{}\n", server.display());
         let longest = |of: fn(&Row) -> &str| {
             let lengths = self.rows.iter().map(|row| of(row).chars().count());
@@ -152,6 +155,9 @@ impl Report {
             line([row.scenario, what, row.asked, reached, &load, measured]);
         }
         println!("\n{}", self.foot());
+        if quick {
+            println!("A quick run tries the tool out: its figures and verdicts mean nothing.");
+        }
     }
 
     fn foot(&self) -> String {
@@ -159,8 +165,8 @@ impl Report {
         format!(
             "Measured in {} s on {cores} cores; load average of the last minute {:.1} at the start, \
              {:.1} at the end, at each figure in its column.\nThe load counts this benchmark too; \
-             more than {cores} means that something else wanted the processors. \
-             Unclear: some pairs reach what is asked, and some do not.",
+             more than {cores} means that something else wanted the processors, and so does a \
+             generator that is late.\nUnclear: some pairs reach what is asked, and some do not.",
             self.start.elapsed().as_secs(),
             self.load_at_start,
             load_average(),

@@ -16,7 +16,7 @@ use crate::load::{Load, Posted, Schedule};
 use crate::pairs::{Pair, Pairs};
 use crate::plan::Plan;
 use crate::receiver::{Manner, Place, Receipt};
-use crate::report::{Report, Row};
+use crate::report::{LATE, Report, Row};
 use crate::wall;
 use crate::world::{Stage, World};
 
@@ -70,6 +70,11 @@ pub(crate) async fn run(stage: &Stage, plan: &Plan, report: &mut Report) -> anyh
     let median = pairs(|it| it.without.p50_ms, |it| it.beside.p50_ms);
     let median = median.as_change("ms");
     report.row(Row::note(NAME, "the same, median", median));
+    let late = pairs(
+        |it| it.without.posted_late_p99_ms,
+        |it| it.beside.posted_late_p99_ms,
+    );
+    report.row(Row::note(NAME, LATE, late.values("ms")));
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::load::{Load, Schedule};
 use crate::pairs::{Pair, Pairs};
 use crate::plan::Plan;
 use crate::receiver::Manner;
-use crate::report::{Report, Row};
+use crate::report::{LATE, Report, Row};
 use crate::world::{Stage, World};
 
 #[derive(Clone, Copy)]
@@ -93,6 +93,8 @@ pub(crate) async fn run(
     report.row(case.row(&pairs(|it| it.p99_ms), plan, whole));
     let median = pairs(|it| it.p50_ms).as_change("ms");
     report.row(Row::note(case.name(), "the same, median", median));
+    let late = pairs(|it| it.posted_late_p99_ms).values("ms");
+    report.row(Row::note(case.name(), LATE, late));
     Ok(())
 }
 

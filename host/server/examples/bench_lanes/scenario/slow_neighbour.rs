@@ -12,7 +12,7 @@ use crate::load::{Load, Schedule};
 use crate::pairs::{Pair, Pairs};
 use crate::plan::Plan;
 use crate::receiver::Manner;
-use crate::report::{Report, Row};
+use crate::report::{LATE, Report, Row};
 use crate::wall;
 use crate::world::{Stage, World};
 
@@ -50,6 +50,8 @@ pub(crate) async fn run(stage: &Stage, plan: &Plan, report: &mut Report) -> anyh
     ));
     let p99 = pairs(|it| it.p99_ms).as_change("ms");
     report.row(Row::note(NAME, "the same, p99", p99));
+    let late = pairs(|it| it.posted_late_p99_ms).values("ms");
+    report.row(Row::note(NAME, LATE, late));
     Ok(())
 }
 
