@@ -9,7 +9,7 @@ BUILT    := $(TARGET)/$(WASM)/guest
 DIST     := plugins/dist
 BENCH    := $(TARGET)/bench
 
-.PHONY: demo announce run test torture plugins build lint toolchain clean bench-plugins bench-guests foreign schemathesis
+.PHONY: demo announce run test torture plugins build lint toolchain clean bench-plugins bench-guests bench-lanes foreign schemathesis
 
 demo: announce build plugins
 	@$(TARGET)/release/examples/demo --plugins $(DIST) $(DEMO)
@@ -56,6 +56,12 @@ bench-guests: build
 	@$(TARGET)/release/whisperer plugin build $(BENCH)/js-redact || echo "JavaScript is left out."
 	@test -d $(BENCH)/py-hello || $(TARGET)/release/whisperer plugin new py-hello --lang python --path $(BENCH)/py-hello
 	@$(TARGET)/release/whisperer plugin build $(BENCH)/py-hello || echo "Python is left out."
+
+# What lanes promise, measured over the release binary: about 20 minutes of load on loopback.
+# LANES='--quick' tries it out, LANES='--only drain' runs one scenario, `--help` tells more.
+bench-lanes: build
+	$(TARGET)/release/examples/bench_lanes --folder $(TARGET)/bench-lanes \
+		--json $(TARGET)/bench-lanes.json $(LANES)
 
 # Components of others' tools, made straight from wit/, through a real server; and the templates that
 # need such tools. Needs npm and python3 and installs three tools, so neither `make test` nor CI runs
