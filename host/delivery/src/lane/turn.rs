@@ -20,6 +20,9 @@ use crate::pause::Cause;
 pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(1);
 /// Deliveries that a lane holds ready which gets nowhere: a slow one, or one that rests.
 const ROWS_OF_A_SLOW_LANE: usize = 16;
+/// Results of a lane that works off a backlog that may wait for the disk. They ride in the commits
+/// that fresh events wait for: more of them would make these longer, and all others late.
+const UNSETTLED_OF_A_BACKLOG: usize = 32;
 
 impl Lane {
     /// Does what the hook says from now on.
@@ -64,6 +67,7 @@ impl Lane {
         if self.standing != Standing::Running
             || self.in_flight >= most.max(1)
             || !self.line.is_open(self.out.len())
+            || (self.behind && self.out.len() - self.in_flight >= UNSETTLED_OF_A_BACKLOG)
             || self.gate.opens_at(now, self.rate()).is_some()
         {
             return Choice::None;
