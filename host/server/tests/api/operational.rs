@@ -105,8 +105,10 @@ async fn nobody_posts_them() {
     let events = app.root("GET", "/events/", &Value::Null).await.json();
     assert_eq!(events, json!([]));
     // A name that only looks alike is anybody's.
-    let put = app.root("PUT", "/event-types/whisperers.meet/", &json!({}));
-    assert_eq!(put.await.status, 201);
+    let put = app
+        .root("PUT", "/event-types/whisperers.meet/", &json!({}))
+        .await;
+    assert_eq!(put.status, 201);
     let event = json!({"type": "whisperers.meet", "payload": 1});
     assert_eq!(app.event(event).await["deliveries"], 0);
 }
