@@ -20,8 +20,11 @@ pub const NEWS_TYPES: [&str; 4] = [
     "whisperer.hook.failing",
     "whisperer.hook.recovered",
     "whisperer.hook.disabled",
-    "whisperer.delivery.dead",
+    DELIVERY_DEAD,
 ];
+
+/// A delivery died: to be asked for before its event is read.
+pub const DELIVERY_DEAD: &str = "whisperer.delivery.dead";
 
 /// What a lane learned of its hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use whisperer_domain::delivery::{DeadCause, StateKind};
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::event_type::{EventPattern, EventType, OMS_CATALOGUE};
-use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, PluginChoice};
+use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
 use whisperer_domain::id::{AttemptId, EventId, EventKey, HookId, Owner, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
@@ -135,6 +135,8 @@ fn settlement(sequence: u64) -> Option<Settlement> {
         verdict,
         pin: None,
         effect: None,
+        health: None,
+        news: None,
     })
 }
 
@@ -356,6 +358,8 @@ fn hook(number: u64) -> Hook {
         signatures: vec![SignatureForm::Whisperer],
         timeout: Duration::from_secs(10),
         max_in_flight: 8,
+        rate_limit: None,
+        ordered: Ordered::No,
         created_at: Timestamp(0),
         modified_at: Timestamp(0),
         revision: 0,

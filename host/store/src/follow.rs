@@ -1,10 +1,12 @@
 //! What an attempt adds to its delivery and its lane: pure, so that every store comes to the same.
 
 use whisperer_domain::attempt::Attempt;
+use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::delivery::Delivery;
-use whisperer_domain::id::Sequence;
+use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::LastAttempt;
+use whisperer_domain::time::Timestamp;
 
 /// Counts an attempt into its delivery.
 pub(crate) fn count(delivery: &mut Delivery, attempt: &Attempt) {
@@ -12,6 +14,20 @@ pub(crate) fn count(delivery: &mut Delivery, attempt: &Attempt) {
     if let Some(status) = status_of(attempt) {
         delivery.last_status = Some(status);
     }
+}
+
+/// Whether an attempt that began then may disable its hook. Only one that is active: what its owner
+/// or an operator stopped meanwhile stays stopped in their way, and its deliveries wait. And only
+/// one that was not changed since: it may well have another receiver now. If that one is as bad,
+/// its own attempts will say so.
+pub(crate) fn may_disable(
+    catalog: &CatalogSnapshot,
+    id: HookId,
+    began_at: Option<Timestamp>,
+) -> bool {
+    catalog.hooks.get(&id).is_some_and(|hook| {
+        hook.delivers() && began_at.is_none_or(|began_at| began_at >= hook.modified_at)
+    })
 }
 
 /// A lane's last attempt, as it is shown.

@@ -7,7 +7,8 @@
 //!
 //! What both must decide alike is decided once, in pure functions: [`catalog_edit`] what a change
 //! of the catalog comes to, [`follow`] what a verdict makes of a delivery, [`directing`] what a
-//! directive does, [`admit`] which deliveries a query means.
+//! directive does, [`in_order`] what of an ordered lane may go, [`admit`] which deliveries a query
+//! means.
 //!
 //! [`Ledger`]: whisperer_domain::port::Ledger
 //! [`Catalog`]: whisperer_domain::port::Catalog
@@ -19,6 +20,7 @@ mod delivery_uuid;
 mod directing;
 mod error;
 mod follow;
+mod in_order;
 mod memory;
 mod redb_store;
 mod watches;

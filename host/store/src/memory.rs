@@ -1,13 +1,15 @@
 //! The same promises in plain collections, under one lock: what the redb store is held against,
 //! and what simulations run on.
 //!
-//! It differs where a store may: leases can be revoked, as several nodes would do it, and
-//! cancellations and selections are done at once instead of in steps. Given one clock and one order of calls it
-//! always does the same, uuids included.
+//! It differs where a store may: leases can be revoked, as several nodes would do it, takes can be
+//! kept from seeing what came last, and cancellations and selections are done at once instead of
+//! in steps. Given one clock and one order of calls it always does the same, uuids included.
 
 mod direct;
+mod lane;
 mod ledger;
 mod lists;
+mod news;
 mod ports;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -17,11 +19,13 @@ use arc_swap::ArcSwap;
 use whisperer_domain::access::{AuditEntry, Note};
 use whisperer_domain::attempt::Attempt;
 use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed, Revision};
-use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Pin};
+use whisperer_domain::delivery::{CancelCause, Delivery, Pin};
 use whisperer_domain::event::Event;
 use whisperer_domain::event_type::{EventType, EventTypeInfo, OMS_CATALOGUE};
+use whisperer_domain::health::Health;
 use whisperer_domain::hook::{BasicAuth, ChainLink, Hook, PluginChoice};
 use whisperer_domain::id::{EventId, EventKey, HookId, Owner, Sequence};
+use whisperer_domain::news::NEWS_TYPES;
 use whisperer_domain::port::{CatalogError, Clock, FeedItem, FeedSink, Fence, Lease};
 use whisperer_domain::secret::{MASK, Secret};
 use whisperer_domain::time::Timestamp;
@@ -45,7 +49,11 @@ struct Model {
     config_filters: HashMap<EventKey, String>,
     idempotency: HashMap<(Owner, String), Used>,
     deliveries: BTreeMap<Sequence, Kept>,
-    pending: BTreeSet<(HookId, Timestamp, Sequence)>,
+    /// Hook, due or place, sequence: as in the redb store.
+    pending: BTreeSet<(HookId, u64, Sequence)>,
+    health: BTreeMap<HookId, Health>,
+    /// Deliveries from here on are not seen by takes.
+    unseen_from: Option<Sequence>,
     /// Only those that were ever revoked.
     fences: HashMap<HookId, Fence>,
     sink: Option<Arc<dyn FeedSink>>,
@@ -71,6 +79,8 @@ struct Used {
 
 struct Kept {
     delivery: Delivery,
+    /// Where it stands in its lane; none: where it is due, or nowhere, because it has ended.
+    place: Option<u64>,
     attempts: Vec<Attempt>,
     pin: Option<Arc<Pin>>,
 }
@@ -84,6 +94,7 @@ impl MemoryStore {
         catalog.revision = Revision(1);
         catalog.event_types = OMS_CATALOGUE
             .iter()
+            .chain(&NEWS_TYPES)
             // The domain tests that its catalogue is valid.
             .filter_map(|name| EventType::parse(name).ok())
             .map(|name| (name, Arc::new(EventTypeInfo::default())))
@@ -101,6 +112,8 @@ impl MemoryStore {
                 idempotency: HashMap::new(),
                 deliveries: BTreeMap::new(),
                 pending: BTreeSet::new(),
+                health: BTreeMap::new(),
+                unseen_from: None,
                 fences: HashMap::new(),
                 sink: None,
                 audit: Vec::new(),
@@ -124,6 +137,17 @@ impl MemoryStore {
         let lease = Lease { hook, fence };
         model.tell(FeedItem::Look(lease));
         lease
+    }
+
+    /// From now on takes do not see what is accepted, as one does not that began to read just
+    /// before: lanes hear of it by the feed alone. Until [`Self::show_all`].
+    pub fn hide_new(&self) {
+        let mut model = self.model();
+        model.unseen_from = Some(Sequence(model.next_sequence));
+    }
+
+    pub fn show_all(&self) {
+        self.model().unseen_from = None;
     }
 
     fn model(&self) -> MutexGuard<'_, Model> {
@@ -155,6 +179,7 @@ impl MemoryStore {
         let now = self.clock.now();
         let mut guard = self.model();
         let model = &mut *guard;
+        let moving = model.moving(&change)?;
         let edit = catalog_edit::edit(&mut model.catalog, change, now, &mut model.next_hook)?;
         model.catalog.index();
         model.commits += 1;
@@ -165,11 +190,18 @@ impl MemoryStore {
         let changed = match edit {
             Edit::HookCreated(hook) => Changed::Hook(hook),
             Edit::HookReplaced(hook) => {
+                model.health.remove(&hook.id);
                 let lease = model.lease(hook.id);
-                model.tell(FeedItem::Look(lease));
+                if let Some(moving) = moving {
+                    model.put_in_order(moving);
+                    model.tell(FeedItem::Recall(lease));
+                } else {
+                    model.tell(FeedItem::Look(lease));
+                }
                 Changed::Hook(hook)
             }
             Edit::HookDeleted(hook) => {
+                model.health.remove(&hook.id);
                 model.cancel_lane(hook.id, &CancelCause::HookDeleted, now);
                 model
                     .tombstones
@@ -215,40 +247,6 @@ impl Model {
     fn tell(&self, item: FeedItem) {
         if let Some(sink) = &self.sink {
             sink.push(item);
-        }
-    }
-
-    fn cancel_lane(&mut self, hook: HookId, cause: &CancelCause, now: Timestamp) {
-        let lane: Vec<_> = self.lane_rows(hook).copied().collect();
-        for row in lane {
-            self.pending.remove(&row);
-            self.rewritten.push(row.2);
-            if let Some(kept) = self.deliveries.get_mut(&row.2) {
-                kept.delivery.state = DeliveryState::Cancelled(cause.clone());
-                kept.delivery.modified_at = now.max(kept.delivery.created_at);
-            }
-        }
-    }
-
-    fn lane_rows(
-        &self,
-        hook: HookId,
-    ) -> impl DoubleEndedIterator<Item = &(HookId, Timestamp, Sequence)> {
-        self.pending
-            .range((hook, Timestamp(0), Sequence(0))..=(hook, Timestamp::MAX, Sequence(u64::MAX)))
-    }
-
-    /// Puts a delivery where it now stands in its lane.
-    fn move_row(&mut self, sequence: Sequence, was_due: Option<Timestamp>) {
-        let Some(kept) = self.deliveries.get(&sequence) else {
-            return;
-        };
-        let hook = kept.delivery.hook;
-        if let Some(due) = was_due {
-            self.pending.remove(&(hook, due, sequence));
-        }
-        if let Some(due) = kept.delivery.state.due() {
-            self.pending.insert((hook, due, sequence));
         }
     }
 }

@@ -69,7 +69,11 @@ impl Model {
                 self.rewrite(delivery, |delivery| directing::make_due(delivery, now));
                 if let Some(ready) = self.ready(delivery) {
                     let lease = self.lease(ready.delivery.hook);
-                    self.tell(FeedItem::Urgent { lease, ready });
+                    self.tell(if self.is_ordered(lease.hook) {
+                        FeedItem::Look(lease)
+                    } else {
+                        FeedItem::Urgent { lease, ready }
+                    });
                 }
             }
             Directive::Requeue { selection, state } => self.carry_out(
@@ -134,9 +138,9 @@ impl Model {
         let Some(kept) = self.deliveries.get_mut(&sequence) else {
             return;
         };
-        let was_due = kept.delivery.state.due();
+        let stood = kept.lane_key();
         write(&mut kept.delivery);
         self.rewritten.push(sequence);
-        self.move_row(sequence, was_due);
+        self.move_row(sequence, stood);
     }
 }

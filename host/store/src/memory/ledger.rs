@@ -1,4 +1,4 @@
-//! Accepting, taking and settling in the model.
+//! Accepting and settling in the model.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use whisperer_domain::attempt::Attempt;
 use whisperer_domain::catalog::Revision;
 use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Ready};
 use whisperer_domain::event::{Event, IdempotencyKey, NewEvent};
+use whisperer_domain::health::Health;
 use whisperer_domain::id::{EventKey, HookId, Sequence};
-use whisperer_domain::port::{
-    AcceptError, Accepted, Budget, FeedItem, HookEffect, Lease, Settled, Settlement, Taken,
-};
+use whisperer_domain::news::News;
+use whisperer_domain::port::{AcceptError, Accepted, FeedItem, HookEffect, Settled, Settlement};
 use whisperer_domain::time::Timestamp;
 
 use super::{Kept, Model, Used};
@@ -30,6 +30,17 @@ impl Model {
         if revision != self.catalog.revision || !directing::all_accept(recipients, &self.catalog) {
             return Err(AcceptError::Stale);
         }
+        Ok(self.add_event(new, recipients, now))
+    }
+
+    /// An event that was judged.
+    pub(super) fn add_event(
+        &mut self,
+        new: NewEvent,
+        recipients: &[HookId],
+        now: Timestamp,
+    ) -> Accepted {
+        let accept_at = now.max(self.accepted_at);
         self.accepted_at = accept_at;
         let key = EventKey(self.next_event);
         self.next_event += 1;
@@ -62,11 +73,11 @@ impl Model {
         for hook in recipients {
             self.add_delivery(*hook, &event, now);
         }
-        Ok(Accepted {
+        Accepted {
             id: new.id,
             deliveries: recipients.len() as u64,
             replayed: false,
-        })
+        }
     }
 
     fn known(&self, new: &NewEvent, now: Timestamp) -> Option<Result<Accepted, AcceptError>> {
@@ -122,70 +133,15 @@ impl Model {
                 pin: None,
             },
         });
+        let place = self.is_ordered(hook).then_some(sequence.0);
         let kept = Kept {
             delivery,
+            place,
             attempts: Vec::new(),
             pin: None,
         };
+        self.pending.extend(kept.lane_key());
         self.deliveries.insert(sequence, kept);
-        self.move_row(sequence, None);
-    }
-
-    pub(super) fn acquire(&self, after: Option<HookId>, want: usize) -> Vec<Lease> {
-        let mut hooks: Vec<HookId> = self.pending.iter().map(|(hook, _, _)| *hook).collect();
-        hooks.dedup();
-        hooks
-            .into_iter()
-            .filter(|hook| after.is_none_or(|after| *hook > after))
-            .filter(|hook| self.catalog.hooks.contains_key(hook))
-            .take(want)
-            .map(|hook| self.lease(hook))
-            .collect()
-    }
-
-    pub(super) fn take(
-        &self,
-        lease: Lease,
-        horizon: Timestamp,
-        held: &[Sequence],
-        budget: Budget,
-    ) -> Taken {
-        let mut taken = Taken::default();
-        if lease.fence != self.fence(lease.hook) {
-            return taken;
-        }
-        let mut bytes = 0;
-        for (_, due, sequence) in self.lane_rows(lease.hook) {
-            if held.contains(sequence) {
-                continue;
-            }
-            if *due > horizon {
-                taken.next_due = Some(*due);
-                break;
-            }
-            let Some(ready) = self.ready(*sequence) else {
-                continue;
-            };
-            let is_first = taken.ready.is_empty();
-            let is_full =
-                taken.ready.len() >= budget.rows.max(1) || bytes + ready.bytes() > budget.bytes;
-            taken.more |= is_full && !is_first;
-            if !taken.more {
-                bytes += ready.bytes();
-                taken.ready.push(ready);
-            }
-        }
-        taken
-    }
-
-    pub(super) fn ready(&self, sequence: Sequence) -> Option<Ready> {
-        let kept = self.deliveries.get(&sequence)?;
-        let event = self.events.get(&kept.delivery.event)?;
-        Some(Ready {
-            delivery: kept.delivery.clone(),
-            event: Arc::clone(event),
-            pin: kept.pin.clone(),
-        })
     }
 
     pub(super) fn settle(&mut self, item: Settlement, now: Timestamp) -> Settled {
@@ -199,16 +155,19 @@ impl Model {
         if kept.delivery.hook != hook {
             return Settled::Fenced;
         }
-        let was_due = kept.delivery.state.due();
         if let Some(attempt) = &item.attempt
             && kept.attempts.iter().any(|known| known.id == attempt.id)
         {
-            return Settled::Applied { due: was_due };
+            return Settled::Applied {
+                due: kept.delivery.state.due(),
+            };
         }
+        let stood = kept.lane_key();
         kept.delivery.modified_at = now.max(kept.delivery.created_at);
-        if was_due.is_some() {
+        if stood.is_some() {
             kept.delivery.state = item.verdict.state(now);
         }
+        let began_at = item.attempt.as_ref().map(|attempt| attempt.started_at);
         if let Some(attempt) = item.attempt {
             kept.add_attempt(attempt);
             self.attempts_settled += 1;
@@ -218,18 +177,59 @@ impl Model {
         }
         let due = kept.delivery.state.due();
         self.rewritten.push(item.sequence);
-        self.move_row(item.sequence, was_due);
-        if let Some(HookEffect::Gone { reason }) = item.effect
-            && catalog_edit::disable(&mut self.catalog, hook, reason, now).is_some()
-        {
-            self.catalog.index();
-            self.cancel_lane(hook, &CancelCause::Gone, now);
-            self.tell(FeedItem::Catalog(self.catalog.revision));
+        self.move_row(item.sequence, stood);
+        if let Some(health) = item.health {
+            self.keep_health(hook, health);
         }
-        match was_due {
+        let disabled = item
+            .effect
+            .and_then(|effect| self.take_effect(hook, began_at, effect, now));
+        if stood.is_some() {
+            self.tell_if_dead(item.sequence, now);
+        }
+        if let Some(news) = item.news {
+            self.tell_news(hook, &News::Hook(news), now);
+        }
+        if let Some(reason) = &disabled {
+            self.tell_news(hook, &News::Disabled { reason }, now);
+        }
+        match stood {
             Some(_) => Settled::Applied { due },
             None => Settled::Cancelled,
         }
+    }
+
+    /// A clean one is not kept, nor is one of a hook that is gone.
+    fn keep_health(&mut self, hook: HookId, health: Health) {
+        if health.is_default() {
+            self.health.remove(&hook);
+        } else if self.catalog.hooks.contains_key(&hook) {
+            self.health.insert(hook, health);
+        }
+    }
+
+    /// Answers why the hook was disabled, if it was.
+    fn take_effect(
+        &mut self,
+        hook: HookId,
+        began_at: Option<Timestamp>,
+        effect: HookEffect,
+        now: Timestamp,
+    ) -> Option<String> {
+        if !follow::may_disable(&self.catalog, hook, began_at) {
+            return None;
+        }
+        let (HookEffect::Gone { reason } | HookEffect::Disable { reason }) = &effect;
+        let reason = reason.clone();
+        catalog_edit::disable(&mut self.catalog, hook, reason.clone(), now)?;
+        self.catalog.index();
+        self.health.remove(&hook);
+        match effect {
+            HookEffect::Gone { .. } => self.cancel_lane(hook, &CancelCause::Gone, now),
+            HookEffect::Disable { .. } => {}
+        }
+        self.tell(FeedItem::Catalog(self.catalog.revision));
+        Some(reason)
     }
 }
 

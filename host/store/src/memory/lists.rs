@@ -89,10 +89,14 @@ impl Model {
             hook,
             pending: all.min(pending_max),
             more_pending: all > pending_max,
-            next_due: self.lane_rows(hook).next().map(|(_, due, _)| *due),
+            next_due: self
+                .lane_kept(hook)
+                .next()
+                .and_then(|head| head.delivery.state.due()),
             last_attempt: tried
                 .max_by_key(|(started_at, sequence, _)| (*started_at, *sequence))
                 .map(|(_, sequence, attempt)| follow::shown(sequence, attempt)),
+            health: self.health.get(&hook).cloned().unwrap_or_default(),
         }
     }
 

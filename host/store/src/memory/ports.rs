@@ -5,12 +5,13 @@ use std::sync::Arc;
 use whisperer_domain::access::{AuditEntry, Note};
 use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed, Revision};
 use whisperer_domain::event::NewEvent;
+use whisperer_domain::hook::Ordered;
 use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
-    AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog, CatalogError,
-    DeliveryQuery, DirectError, Directed, Directive, EventFound, EventPage, EventQuery, FeedSink,
-    LaneView, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled, Settlement, StoreDown,
-    StoreHealth, Taken,
+    AcceptError, Accepted, Acquired, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog,
+    CatalogError, DeliveryQuery, DirectError, Directed, Directive, EventFound, EventPage,
+    EventQuery, FeedSink, LaneView, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled,
+    Settlement, StoreDown, StoreHealth, Taken,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -36,7 +37,7 @@ impl Ledger for MemoryStore {
         &self,
         after: Option<HookId>,
         want: usize,
-    ) -> BoxFuture<'_, Result<Vec<Lease>, StoreDown>> {
+    ) -> BoxFuture<'_, Result<Vec<Acquired>, StoreDown>> {
         Box::pin(async move { Ok(self.model().acquire(after, want)) })
     }
 
@@ -46,8 +47,12 @@ impl Ledger for MemoryStore {
         horizon: Timestamp,
         held: Vec<Sequence>,
         budget: Budget,
+        ordered: Ordered,
     ) -> BoxFuture<'_, Result<Taken, StoreDown>> {
-        Box::pin(async move { Ok(self.model().take(lease, horizon, &held, budget)) })
+        Box::pin(async move {
+            let model = self.model();
+            Ok(model.take(lease, horizon, &held, budget, ordered))
+        })
     }
 
     fn settle(

@@ -8,8 +8,11 @@ mod accept;
 mod cancel;
 mod change;
 mod direct;
+mod lane;
+mod news;
 mod settle;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use whisperer_domain::delivery::CancelCause;
@@ -45,7 +48,9 @@ pub(super) struct Batch<'txn, 'seal> {
     pub(super) rewritten: Vec<Sequence>,
     /// Something was written: there is something to commit.
     pub(super) wrote: bool,
-    pub(super) catalog_changed: bool,
+    catalog_changed: bool,
+    /// Who hears of which operational events, as far as it was asked.
+    listeners: HashMap<String, Arc<[HookId]>>,
 }
 
 impl<'txn, 'seal> Batch<'txn, 'seal> {
@@ -66,7 +71,15 @@ impl<'txn, 'seal> Batch<'txn, 'seal> {
             rewritten: Vec::new(),
             wrote: false,
             catalog_changed: false,
+            listeners: HashMap::new(),
         }
+    }
+
+    /// To be said of each change that decides about recipients.
+    fn catalog_changes(&mut self) {
+        self.wrote = true;
+        self.catalog_changed = true;
+        self.listeners.clear();
     }
 
     /// From here on everything pending of the hook counts as cancelled, and new deliveries do

@@ -12,8 +12,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
-use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageError};
+use redb::{
+    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable,
+    StorageError,
+};
 use whisperer_domain::event_type::{EventTypeInfo, OMS_CATALOGUE};
+use whisperer_domain::news::NEWS_TYPES;
 
 use super::fault::Fault;
 use super::record::{Counters, encode_event_type};
@@ -23,7 +27,11 @@ use super::{frame, rows};
 use crate::error::StoreError;
 
 /// 2: with tables for replays, filters of events and directives, and tails on two records.
-const SCHEMA_VERSION: u32 = 2;
+/// 3: with a table of what lanes learn, places of deliveries in ordered lanes, and the types of
+/// operational events.
+const SCHEMA_VERSION: u32 = 3;
+/// Files from before it lack the types of operational events.
+const SCHEMA_WITH_NEWS: u32 = 3;
 /// Files from here on are opened, and brought up to date by it.
 const SCHEMA_OLDEST: u32 = 1;
 const SENTINEL: &str = "whisperer store";
@@ -108,13 +116,21 @@ fn build(
         meta.insert(SCHEMA_KEY, &*frame::encode(&SCHEMA_VERSION))?;
         meta.insert(KEY_ID_KEY, &*frame::encode(&seal.key_id()))?;
         meta.insert(rows::COUNTERS, &*frame::encode(&Counters::FIRST))?;
-        let info = encode_event_type(&EventTypeInfo::default());
-        for name in OMS_CATALOGUE {
-            tables.event_types.insert(name, &*info)?;
+        for name in OMS_CATALOGUE.into_iter().chain(NEWS_TYPES) {
+            put_type(&mut tables, name)?;
         }
     }
     txn.commit()?;
     database.close()?;
+    Ok(())
+}
+
+/// A built-in event type, unless somebody has put one of this name.
+fn put_type(tables: &mut Tables<'_>, name: &str) -> Result<(), Fault> {
+    if tables.event_types.get(name)?.is_none() {
+        let info = encode_event_type(&EventTypeInfo::default());
+        tables.event_types.insert(name, &*info)?;
+    }
     Ok(())
 }
 
@@ -188,9 +204,16 @@ pub(super) fn bring_up_to_date(database: &Database) -> Result<(), Fault> {
     }
     drop(txn);
     let txn = database.begin_write()?;
-    Tables::open(&txn)?
-        .meta
-        .insert(SCHEMA_KEY, &*frame::encode(&SCHEMA_VERSION))?;
+    {
+        let mut tables = Tables::open(&txn)?;
+        if schema < SCHEMA_WITH_NEWS {
+            for name in NEWS_TYPES {
+                put_type(&mut tables, name)?;
+            }
+        }
+        let version = frame::encode(&SCHEMA_VERSION);
+        tables.meta.insert(SCHEMA_KEY, &*version)?;
+    }
     txn.commit()?;
     tracing::info!(
         from = schema,

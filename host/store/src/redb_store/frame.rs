@@ -101,14 +101,23 @@ pub(super) fn read_appended<T: for<'a> Deserialize<'a> + Default>(
     key: &dyn Display,
     tail: &[u8],
 ) -> Result<T, Fault> {
+    match take_appended(table, key, tail)? {
+        (fields, []) => Ok(fields),
+        (_, [_, ..]) => Err(damaged(table, key, "has bytes after its end")),
+    }
+}
+
+/// The same, with what was appended still later.
+pub(super) fn take_appended<'a, T: Deserialize<'a> + Default>(
+    table: &'static str,
+    key: &dyn Display,
+    tail: &'a [u8],
+) -> Result<(T, &'a [u8]), Fault> {
     if tail.is_empty() {
-        return Ok(T::default());
+        return Ok((T::default(), tail));
     }
-    match postcard::take_from_bytes(tail) {
-        Ok((fields, [])) => Ok(fields),
-        Ok((_, [_, ..])) => Err(damaged(table, key, "has bytes after its end")),
-        Err(error) => Err(damaged(table, key, &format!("does not decode: {error}"))),
-    }
+    postcard::take_from_bytes(tail)
+        .map_err(|error| damaged(table, key, &format!("does not decode: {error}")))
 }
 
 pub(super) fn damaged(table: &'static str, key: &dyn Display, what: &str) -> Fault {

@@ -1,23 +1,25 @@
 //! The ports over the writer and the readers: each method asks one of them, and waits.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use whisperer_domain::access::{AuditEntry, Note};
 use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed, Revision};
 use whisperer_domain::event::NewEvent;
+use whisperer_domain::hook::Ordered;
 use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
-    AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog, CatalogError,
-    DeliveryQuery, DirectError, Directed, Directive, EventFound, EventPage, EventQuery, FeedSink,
-    LaneView, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled, Settlement, StoreDown, Taken,
+    AcceptError, Accepted, Acquired, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog,
+    CatalogError, DeliveryQuery, DirectError, Directed, Directive, EventFound, EventPage,
+    EventQuery, FeedSink, LaneView, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled,
+    Settlement, StoreDown, Taken,
 };
 use whisperer_domain::time::Timestamp;
 
 use super::RedbStore;
 use super::batch::{self, lease};
 use super::command::Write;
+use super::reading::Asked;
 
 impl Ledger for RedbStore {
     fn accept(
@@ -47,10 +49,14 @@ impl Ledger for RedbStore {
         &self,
         after: Option<HookId>,
         want: usize,
-    ) -> BoxFuture<'_, Result<Vec<Lease>, StoreDown>> {
+    ) -> BoxFuture<'_, Result<Vec<Acquired>, StoreDown>> {
         Box::pin(async move {
             let lanes = self.read(move |reading| reading.lanes(after, want)).await?;
-            Ok(lanes.into_iter().map(lease).collect())
+            let lanes = lanes.into_iter().map(|(hook, health)| Acquired {
+                lease: lease(hook),
+                health,
+            });
+            Ok(lanes.collect())
         })
     }
 
@@ -60,14 +66,20 @@ impl Ledger for RedbStore {
         horizon: Timestamp,
         held: Vec<Sequence>,
         budget: Budget,
+        ordered: Ordered,
     ) -> BoxFuture<'_, Result<Taken, StoreDown>> {
         Box::pin(async move {
             if lease.fence != batch::FENCE {
                 return Ok(Taken::default());
             }
             self.read(move |reading| {
-                let held: HashSet<Sequence> = held.into_iter().collect();
-                reading.take(lease.hook, horizon, &held, budget)
+                let asked = Asked {
+                    hook: lease.hook,
+                    horizon,
+                    held: held.into_iter().collect(),
+                    budget,
+                };
+                reading.take(&asked, ordered)
             })
             .await
         })

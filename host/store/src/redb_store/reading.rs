@@ -8,6 +8,7 @@ mod take;
 mod weigh;
 
 use std::collections::HashMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use whisperer_domain::access::AuditEntry;
@@ -15,6 +16,7 @@ use whisperer_domain::attempt::Attempt;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::delivery::{Delivery, DeliveryState};
 use whisperer_domain::event::Event;
+use whisperer_domain::health::Health;
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{EventKey, HookId, Sequence};
 use whisperer_domain::port::{Attempted, DeliveryView, Scope};
@@ -24,6 +26,8 @@ use super::record::{HookRecord, Row};
 use super::shared::Shared;
 use super::tables::Views;
 use super::{frame, rows};
+
+pub(super) use take::Asked;
 
 /// The most attempts that one look at a delivery reads.
 const ATTEMPTS_MAX: usize = 1000;
@@ -53,22 +57,45 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Hooks that exist and have something pending.
-    pub(super) fn lanes(&self, after: Option<HookId>, want: usize) -> Result<Vec<HookId>, Fault> {
+    /// Hooks that exist and have something pending, or something saved, with what was saved.
+    pub(super) fn lanes(
+        &self,
+        after: Option<HookId>,
+        want: usize,
+    ) -> Result<Vec<(HookId, Health)>, Fault> {
         let mut found = Vec::new();
         let mut after = after;
         // Lanes of deleted hooks are on their way out; there may be many at a time.
         while found.len() < want {
-            let lanes = lanes(&self.views, after, want - found.len())?;
+            let lacking = want - found.len();
+            let mut lanes = lanes(&self.views, after, lacking)?;
+            lanes.extend(self.saved(after, lacking)?);
+            lanes.sort_unstable();
+            lanes.dedup();
+            // Beyond so many there may be lanes in between that one of the two did not come to.
+            lanes.truncate(lacking);
             let Some(last) = lanes.last() else { break };
             after = Some(*last);
-            found.extend(
-                lanes
-                    .into_iter()
-                    .filter(|hook| self.catalog.hooks.contains_key(hook)),
-            );
+            for hook in lanes {
+                if self.catalog.hooks.contains_key(&hook) {
+                    found.push((hook, rows::health(&self.views.lanes, hook)?));
+                }
+            }
         }
         Ok(found)
+    }
+
+    fn saved(&self, after: Option<HookId>, want: usize) -> Result<Vec<HookId>, Fault> {
+        let from = match after {
+            Some(hook) => Bound::Excluded(hook.0),
+            None => Bound::Unbounded,
+        };
+        let rows = self
+            .views
+            .lanes
+            .range::<u64>((from, Bound::Unbounded))?
+            .take(want);
+        rows.map(|row| Ok(HookId(row?.0.value()))).collect()
     }
 
     /// What was remembered of changes, newest first.

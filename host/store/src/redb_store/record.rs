@@ -5,38 +5,36 @@
 //! variants by their position: `format` pins the bytes of each, so that a reordering there fails
 //! a test here instead of misreading files.
 
+mod delivery;
 mod event_type;
 #[cfg(test)]
 mod format;
+mod health;
 mod hook;
 mod order;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 use whisperer_domain::access::{Right, Rights};
 use whisperer_domain::catalog::Token;
 use whisperer_domain::cloud_event::CloudAttributes;
-use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Pin, Revival};
+use whisperer_domain::delivery::{CancelCause, Pin};
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::Event;
 use whisperer_domain::event_type::EventType;
 use whisperer_domain::header::HeaderOp;
-use whisperer_domain::id::{
-    AttemptId, DeliveryUuid, Digest, EventId, EventKey, HookId, Owner, Sequence,
-};
+use whisperer_domain::id::{Digest, EventId, EventKey, Owner, Sequence};
 use whisperer_domain::plugin::{Membership, PluginName};
 use whisperer_domain::time::Timestamp;
 
 use super::fault::Fault;
 use super::frame;
 
+pub(super) use delivery::Row;
 pub(super) use event_type::{decode_event_type, encode_event_type};
+pub(super) use health::{decode_health, encode_health};
 pub(super) use hook::HookRecord;
 pub(super) use order::{Order, OrderRecord};
-
-/// How many of its attempts a delivery names itself; retries by hand can make more.
-const TRIES_MAX: usize = 128;
 
 /// Of an event that came as a CloudEvent: its attributes stand between head and payload.
 const CLOUD_EVENT_VERSION: u8 = 2;
@@ -92,6 +90,14 @@ pub(super) fn decode_event(key: EventKey, bytes: &[u8]) -> Result<Event, Fault> 
         cloud,
         payload: Bytes::copy_from_slice(payload),
     })
+}
+
+/// What the event is about, without the rest of it.
+pub(super) fn decode_object_id(key: EventKey, bytes: &[u8]) -> Result<Option<String>, Fault> {
+    // The head comes first in both forms.
+    let version = frame::version_of(bytes).unwrap_or(CLOUD_EVENT_VERSION);
+    let (head, _): (EventHead, _) = frame::decode_as(version, "events", &key.0, bytes)?;
+    Ok(head.object_id)
 }
 
 /// The schema follows as the record's tail, like an event's payload: records from before there
@@ -157,101 +163,6 @@ pub(super) struct IdempotencyRecord {
 }
 
 #[derive(Serialize, Deserialize)]
-struct DeliveryRecord {
-    uuid: Uuid,
-    hook: HookId,
-    event: EventKey,
-    event_type: EventType,
-    created_at: Timestamp,
-    modified_at: Timestamp,
-    attempts: u32,
-    tries: Vec<(AttemptId, Timestamp)>,
-    state: DeliveryState,
-    last_status: Option<u16>,
-}
-
-/// A delivery with what is known of its attempts without reading them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) delivery: Delivery,
-    /// The latest [`TRIES_MAX`] attempts and when they began, oldest first.
-    tries: Vec<(AttemptId, Timestamp)>,
-}
-
-impl Row {
-    pub(super) fn fresh(delivery: Delivery) -> Self {
-        Self {
-            delivery,
-            tries: Vec::new(),
-        }
-    }
-
-    pub(super) fn add_try(&mut self, id: AttemptId, began_at: Timestamp) {
-        if self.tries.len() >= TRIES_MAX {
-            self.tries.remove(0);
-        }
-        self.tries.push((id, began_at));
-    }
-
-    pub(super) fn has_try(&self, id: AttemptId) -> bool {
-        self.tries.iter().any(|(known, _)| *known == id)
-    }
-
-    pub(super) fn attempted_at(&self) -> Vec<Timestamp> {
-        self.tries.iter().map(|(_, began_at)| *began_at).collect()
-    }
-
-    /// When the attempt that was settled last began.
-    pub(super) fn last_attempted_at(&self) -> Option<Timestamp> {
-        self.tries.last().map(|(_, began_at)| *began_at)
-    }
-
-    /// What was brought back has its revival as the record's tail.
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let delivery = &self.delivery;
-        let revival = delivery.revival.as_ref().map(frame::encode);
-        let record = DeliveryRecord {
-            uuid: delivery.uuid.0,
-            hook: delivery.hook,
-            event: delivery.event,
-            event_type: delivery.event_type.clone(),
-            created_at: delivery.created_at,
-            modified_at: delivery.modified_at,
-            attempts: delivery.attempts,
-            tries: self.tries.clone(),
-            state: delivery.state.clone(),
-            last_status: delivery.last_status,
-        };
-        frame::encode_with_tail(&record, revival.as_deref().unwrap_or_default())
-    }
-
-    pub(super) fn decode(sequence: Sequence, bytes: &[u8]) -> Result<Self, Fault> {
-        let (record, tail): (DeliveryRecord, _) =
-            frame::decode_with_tail("deliveries", &sequence.0, bytes)?;
-        let revival: Option<Revival> = match tail {
-            [] => None,
-            tail => Some(frame::decode("deliveries", &sequence.0, tail)?),
-        };
-        Ok(Self {
-            delivery: Delivery {
-                sequence,
-                uuid: DeliveryUuid(record.uuid),
-                hook: record.hook,
-                event: record.event,
-                event_type: record.event_type,
-                created_at: record.created_at,
-                modified_at: record.modified_at,
-                attempts: record.attempts,
-                state: record.state,
-                last_status: record.last_status,
-                revival,
-            },
-            tries: record.tries,
-        })
-    }
-}
-
-#[derive(Serialize, Deserialize)]
 enum PinRecord {
     Unchanged {
         envelope: Envelope,
@@ -309,7 +220,7 @@ pub(super) fn decode_pin(sequence: Sequence, bytes: &[u8]) -> Result<Pin, Fault>
 pub(super) struct Cancellation {
     pub(super) cause: CancelCause,
     pub(super) at: Timestamp,
-    /// Due and sequence of the last lane row that was examined.
+    /// Place, or due, and sequence of the last lane row that was examined.
     pub(super) cursor: Option<(u64, u64)>,
 }
 

@@ -12,7 +12,7 @@ use whisperer_domain::catalog::{CatalogChange, Changed};
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::event_type::{EventPattern, EventType};
-use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, PluginChoice};
+use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
 use whisperer_domain::id::{EventId, HookId, Owner, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, BoxFuture, Catalog, Clock, FeedItem, FeedSink, Ledger, Scope, StoreDown,
@@ -107,6 +107,8 @@ fn hook() -> Hook {
         signatures: Vec::new(),
         timeout: Duration::from_secs(10),
         max_in_flight: 8,
+        rate_limit: None,
+        ordered: Ordered::No,
         created_at: Timestamp(0),
         modified_at: Timestamp(0),
         revision: 0,

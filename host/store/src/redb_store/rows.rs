@@ -6,6 +6,7 @@ use redb::ReadableTable;
 use whisperer_domain::attempt::Attempt;
 use whisperer_domain::delivery::Pin;
 use whisperer_domain::event::Event;
+use whisperer_domain::health::Health;
 use whisperer_domain::id::{EventId, EventKey, HookId, Sequence};
 
 use super::fault::Fault;
@@ -37,6 +38,35 @@ pub(super) fn event(table: &impl ReadableTable<u64, Bytes>, key: EventKey) -> Re
     match table.get(key.0)? {
         Some(bytes) => record::decode_event(key, bytes.value()),
         None => Err(frame::damaged("events", &key.0, "is missing")),
+    }
+}
+
+/// What an event that a delivery names is about.
+pub(super) fn object_id(
+    table: &impl ReadableTable<u64, Bytes>,
+    key: EventKey,
+) -> Result<Option<String>, Fault> {
+    match table.get(key.0)? {
+        Some(bytes) => record::decode_object_id(key, bytes.value()),
+        None => Err(frame::damaged("events", &key.0, "is missing")),
+    }
+}
+
+/// How a hook's receiver did when it was last saved. What cannot be read is said aloud and taken
+/// for nothing: the lane learns it anew.
+pub(super) fn health(
+    table: &impl ReadableTable<u64, Bytes>,
+    hook: HookId,
+) -> Result<Health, Fault> {
+    let Some(bytes) = table.get(hook.0)? else {
+        return Ok(Health::default());
+    };
+    match record::decode_health(hook, bytes.value()) {
+        Err(fault @ Fault::Damaged { .. }) => {
+            tracing::error!(%fault, "the health of a lane cannot be read");
+            Ok(Health::default())
+        }
+        read => read,
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) const IDEMPOTENCY_AGE: Index<(u64, &str, &str)> =
     TableDefinition::new("idempotency_age");
 /// By sequence.
 pub(super) const DELIVERIES: Rows<u64> = TableDefinition::new("deliveries");
-/// Hook, due, sequence: the lanes.
+/// Hook, due, sequence; in ordered lanes the place instead of the due time: what each lane holds.
 pub(super) const PENDING: Index<(u64, u64, u64)> = TableDefinition::new("pending");
 /// Hook, sequence.
 pub(super) const HISTORY: Index<(u64, u64)> = TableDefinition::new("history");
@@ -43,6 +43,8 @@ pub(super) const EVENT_FILTERS: Rows<u64> = TableDefinition::new("event_filters"
 pub(super) const DIRECTIVES: Rows<u64> = TableDefinition::new("directives");
 /// Hook, sequence below which everything pending is cancelled.
 pub(super) const CANCELLATIONS: Rows<(u64, u64)> = TableDefinition::new("cancellations");
+/// By hook: how its receiver does, where there is something to say.
+pub(super) const LANES: Rows<u64> = TableDefinition::new("lanes");
 pub(super) const EVENT_TYPES: Rows<&str> = TableDefinition::new("event_types");
 /// By the SHA-256 of the token.
 pub(super) const TOKENS: Rows<Bytes> = TableDefinition::new("tokens");
@@ -68,6 +70,7 @@ pub(super) struct Tables<'txn> {
     pub(super) hooks: Table<'txn, u64, Bytes>,
     pub(super) tombstones: Table<'txn, u64, Bytes>,
     pub(super) cancellations: Table<'txn, (u64, u64), Bytes>,
+    pub(super) lanes: Table<'txn, u64, Bytes>,
     pub(super) event_types: Table<'txn, &'static str, Bytes>,
     pub(super) tokens: Table<'txn, Bytes, Bytes>,
     pub(super) plugins: Table<'txn, &'static str, Bytes>,
@@ -94,6 +97,7 @@ impl<'txn> Tables<'txn> {
             hooks: txn.open_table(HOOKS)?,
             tombstones: txn.open_table(TOMBSTONES)?,
             cancellations: txn.open_table(CANCELLATIONS)?,
+            lanes: txn.open_table(LANES)?,
             event_types: txn.open_table(EVENT_TYPES)?,
             tokens: txn.open_table(TOKENS)?,
             plugins: txn.open_table(PLUGINS)?,
@@ -115,6 +119,7 @@ pub(super) struct Views {
     pub(super) attempts: ReadOnlyTable<(u64, u32), Bytes>,
     pub(super) tombstones: ReadOnlyTable<u64, Bytes>,
     pub(super) cancellations: ReadOnlyTable<(u64, u64), Bytes>,
+    pub(super) lanes: ReadOnlyTable<u64, Bytes>,
     pub(super) audit: ReadOnlyTable<u64, Bytes>,
 }
 
@@ -132,6 +137,7 @@ impl Views {
             attempts: txn.open_table(ATTEMPTS)?,
             tombstones: txn.open_table(TOMBSTONES)?,
             cancellations: txn.open_table(CANCELLATIONS)?,
+            lanes: txn.open_table(LANES)?,
             audit: txn.open_table(AUDIT)?,
         })
     }
@@ -142,7 +148,8 @@ pub(super) fn are_incomplete(txn: &ReadTransaction) -> Result<bool, Fault> {
     Ok(!has_table(txn, &REPLAYS)?
         || !has_table(txn, &EVENT_FILTERS)?
         || !has_table(txn, &DIRECTIVES)?
-        || !has_table(txn, &AUDIT)?)
+        || !has_table(txn, &AUDIT)?
+        || !has_table(txn, &LANES)?)
 }
 
 /// Whether the file holds a table of this name, whatever is in it.

@@ -7,6 +7,7 @@ use whisperer_domain::catalog::{CatalogChange, Changed, Token};
 use whisperer_domain::event_type::{EventType, EventTypeInfo, OMS_CATALOGUE, PayloadSchema};
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{Digest, HookId, Owner};
+use whisperer_domain::news::NEWS_TYPES;
 use whisperer_domain::plugin::{Membership, PluginName};
 use whisperer_domain::port::CatalogError;
 use whisperer_domain::time::Timestamp;
@@ -105,7 +106,7 @@ async fn event_types_tokens_and_plugins_come_and_go(stage: Stage) {
         .keys()
         .cloned()
         .collect();
-    let mut known = OMS_CATALOGUE.to_vec();
+    let mut known = [&OMS_CATALOGUE[..], &NEWS_TYPES[..]].concat();
     known.sort_unstable();
     assert!(names.iter().map(EventType::as_str).eq(known));
 

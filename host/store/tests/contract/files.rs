@@ -4,7 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use redb::{Database, ReadableTable, TableDefinition};
+use whisperer_domain::catalog::CatalogChange;
+use whisperer_domain::event_type::{EventType, EventTypeInfo, OMS_CATALOGUE};
+use whisperer_domain::hook::Ordered;
 use whisperer_domain::id::Sequence;
+use whisperer_domain::news::NEWS_TYPES;
 use whisperer_domain::port::{Scope, StoreDown};
 use whisperer_store::{RedbStore, StoreError};
 
@@ -115,10 +119,10 @@ async fn a_truncated_file_is_refused_and_left_alone() {
 fn a_newer_format_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).unwrap());
-    set_schema(&folder.path().join("whisperer.redb"), 3);
+    set_schema(&folder.path().join("whisperer.redb"), 4);
     let error = refused(folder.path());
     assert!(
-        matches!(error, StoreError::Newer { found: 3, .. }),
+        matches!(error, StoreError::Newer { found: 4, .. }),
         "{error}"
     );
 }
@@ -131,55 +135,95 @@ fn set_schema(path: &Path, schema: u8) {
     change(path, META, "schema", &record);
 }
 
-/// A file of the first format: without the tables that came later, and without the tails that
-/// tie an event to its deliveries.
+/// Takes from a file what the third format added.
+fn without_the_third(path: &Path) {
+    let database = Database::open(path).unwrap();
+    let txn = database.begin_write().unwrap();
+    let lanes = TableDefinition::<u64, &[u8]>::new("lanes");
+    assert!(txn.delete_table(lanes).unwrap());
+    let types = TableDefinition::<&str, &[u8]>::new("event_types");
+    let mut types = txn.open_table(types).unwrap();
+    for name in NEWS_TYPES {
+        assert!(types.remove(name).unwrap().is_some());
+    }
+    drop(types);
+    txn.commit().unwrap();
+}
+
+/// Takes from a file what the second format added: tables, and the tails that tie an event to its
+/// deliveries.
+fn without_the_second(path: &Path) {
+    let database = Database::open(path).unwrap();
+    let txn = database.begin_write().unwrap();
+    for name in ["event_filters", "directives"] {
+        let table = TableDefinition::<u64, &[u8]>::new(name);
+        assert!(txn.delete_table(table).unwrap());
+    }
+    let replays = TableDefinition::<(u64, u64), ()>::new("replays");
+    assert!(txn.delete_table(replays).unwrap());
+    let mut names = txn
+        .open_table(TableDefinition::<&str, &[u8]>::new("event_ids"))
+        .unwrap();
+    for id in ["e1", "e2", "e3"] {
+        let whole = names.get(id).unwrap().unwrap().value().to_vec();
+        let body = &whole[5..whole.len() - 8];
+        let mut record = vec![1];
+        record.extend_from_slice(&crc32fast::hash(body).to_le_bytes());
+        record.extend_from_slice(body);
+        names.insert(id, &*record).unwrap();
+    }
+    drop(names);
+    txn.commit().unwrap();
+}
+
 #[tokio::test]
 async fn an_older_file_is_brought_up_to_date_and_finds_what_it_holds() {
-    let stage = Stage::redb();
-    stage.hook("ann", "https://a.example/", "*").await;
-    stage.hook("ann", "https://b.example/", "*").await;
-    for id in ["e1", "e2", "e3"] {
-        stage.post(id).await;
-    }
-    let Stage {
-        ledger,
-        catalog,
-        clock,
-        folder,
-    } = stage;
-    drop((ledger, catalog));
-    let folder = folder.unwrap();
-    let path = folder.path().join("whisperer.redb");
-    {
-        let database = Database::open(&path).unwrap();
-        let txn = database.begin_write().unwrap();
-        for name in ["event_filters", "directives"] {
-            let table = TableDefinition::<u64, &[u8]>::new(name);
-            assert!(txn.delete_table(table).unwrap());
-        }
-        let replays = TableDefinition::<(u64, u64), ()>::new("replays");
-        assert!(txn.delete_table(replays).unwrap());
-        let mut names = txn
-            .open_table(TableDefinition::<&str, &[u8]>::new("event_ids"))
-            .unwrap();
+    for schema in [1, 2] {
+        let stage = Stage::redb();
+        stage.hook("ann", "https://a.example/", "*").await;
+        stage.hook("ann", "https://b.example/", "*").await;
         for id in ["e1", "e2", "e3"] {
-            let whole = names.get(id).unwrap().unwrap().value().to_vec();
-            let body = &whole[5..whole.len() - 8];
-            let mut record = vec![1];
-            record.extend_from_slice(&crc32fast::hash(body).to_le_bytes());
-            record.extend_from_slice(body);
-            names.insert(id, &*record).unwrap();
+            stage.post(id).await;
         }
-        drop(names);
-        txn.commit().unwrap();
+        // Somebody's own, by chance of a name that is built in now.
+        let [failing, ..] = NEWS_TYPES.map(|name| EventType::parse(name).unwrap());
+        let info = EventTypeInfo {
+            description: "their own".to_owned(),
+            ..EventTypeInfo::default()
+        };
+        let own = CatalogChange::PutEventType(failing.clone(), info.clone());
+        let Stage {
+            ledger,
+            catalog,
+            clock,
+            folder,
+        } = stage;
+        drop((ledger, catalog));
+        let folder = folder.unwrap();
+        let path = folder.path().join("whisperer.redb");
+        without_the_third(&path);
+        if schema == 1 {
+            without_the_second(&path);
+        }
+        set_schema(&path, schema);
+        let open = || {
+            let store = RedbStore::open(config(folder.path()), clock.clone()).unwrap();
+            Stage::over(store, clock.clone(), None)
+        };
+        let stage = open();
+        let types = stage.catalog.snapshot().event_types.clone();
+        assert_eq!(types.len(), OMS_CATALOGUE.len() + NEWS_TYPES.len());
+        assert_eq!(stage.deliveries_of("e2").await, [4, 3]);
+        assert!(stage.post("e1").await.replayed, "its id is known");
+        stage.replay("e2").await;
+        assert_eq!(stage.deliveries_of("e2").await, [8, 7, 4, 3]);
+
+        stage.catalog.change(own).await.unwrap();
+        drop(stage);
+        set_schema(&path, 2);
+        let kept = open().catalog.snapshot().event_types[&failing].clone();
+        assert_eq!(*kept, info, "it is not written over");
     }
-    set_schema(&path, 1);
-    let store = RedbStore::open(config(folder.path()), clock.clone()).unwrap();
-    let stage = Stage::over(store, clock, Some(folder));
-    assert_eq!(stage.deliveries_of("e2").await, [4, 3]);
-    assert!(stage.post("e1").await.replayed, "its id is known");
-    stage.replay("e2").await;
-    assert_eq!(stage.deliveries_of("e2").await, [8, 7, 4, 3]);
 }
 
 #[test]
@@ -269,11 +313,40 @@ async fn a_damaged_record_is_named_and_stops_nobody_else() {
             stage.clock_now(),
             vec![Sequence(3)],
             crate::stage::WIDE,
+            Ordered::No,
         )
         .await;
     assert!(matches!(alone, Err(StoreDown::Damaged(_))), "{alone:?}");
     let page = stage.ledger.page(everything()).await.unwrap();
     assert_eq!(page.items.len(), 3);
+}
+
+#[tokio::test]
+async fn damaged_health_is_taken_for_none_and_stops_no_lane() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = TestClock::new();
+    let open = || {
+        let store = RedbStore::open(config(folder.path()), clock.clone()).unwrap();
+        Stage::over(store, clock.clone(), None)
+    };
+    let stage = open();
+    let hook = stage.hook("ann", "https://a.example/", "*").await.id;
+    drop(stage);
+    {
+        let lanes = TableDefinition::<u64, &[u8]>::new("lanes");
+        let database = Database::open(folder.path().join("whisperer.redb")).unwrap();
+        let txn = database.begin_write().unwrap();
+        let mut table = txn.open_table(lanes).unwrap();
+        table.insert(hook.0, b"\x01nonsense".as_slice()).unwrap();
+        drop(table);
+        txn.commit().unwrap();
+    }
+    let stage = open();
+    let acquired = stage.ledger.acquire(None, 9).await.unwrap();
+    assert_eq!(acquired.len(), 1);
+    assert!(acquired[0].health.is_default());
+    let lanes = stage.ledger.lanes(vec![hook], 9).await.unwrap();
+    assert!(lanes[0].health.is_default());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use whisperer_domain::health::Health;
 use whisperer_domain::id::HookId;
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{HookEffect, LaneView, LastAttempt, Settlement, Verdict};
@@ -47,6 +48,7 @@ async fn lanes_are_counted_up_to_a_bound_in_the_order_asked(stage: Stage) {
             more_pending: false,
             next_due: None,
             last_attempt: None,
+            health: Health::default(),
         };
         let busy = LaneView {
             pending,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use whisperer_domain::delivery::{CancelCause, DeliveryState};
-use whisperer_domain::hook::BasicAuth;
+use whisperer_domain::hook::{BasicAuth, Ordered};
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::port::{Budget, Lease, Verdict};
 use whisperer_domain::secret::Secret;
@@ -40,7 +40,7 @@ async fn take_goes_by_due_time_then_sequence(stage: Stage) {
     assert_eq!(taken.next_due, Some(START.after(Duration::from_secs(30))));
     let all = stage
         .ledger
-        .take(lease, Timestamp::MAX, Vec::new(), WIDE)
+        .take(lease, Timestamp::MAX, Vec::new(), WIDE, Ordered::No)
         .await
         .unwrap();
     assert_eq!(sequences(&all), [2, 4, 3, 1]);
@@ -52,7 +52,11 @@ async fn take_leaves_out_what_is_held_and_stays_in_its_budget(stage: Stage) {
     let take = async |held: &[u64], rows, bytes| {
         let held = held.iter().copied().map(Sequence).collect();
         let budget = Budget { rows, bytes };
-        let taken = stage.ledger.take(lease, START, held, budget).await.unwrap();
+        let taken = stage
+            .ledger
+            .take(lease, START, held, budget, Ordered::No)
+            .await
+            .unwrap();
         (sequences(&taken), taken.more)
     };
     assert_eq!(take(&[1, 3], 10, 1 << 20).await, (vec![2, 4, 5], false));
@@ -77,7 +81,7 @@ async fn acquire_goes_from_lane_to_lane(stage: Stage) {
         let leases = stage.ledger.acquire(after, want).await.unwrap();
         leases
             .into_iter()
-            .map(|lease| lease.hook)
+            .map(|acquired| acquired.lease.hook)
             .collect::<Vec<_>>()
     };
     assert_eq!(acquire(None, 2).await, [hooks[0], hooks[2]]);

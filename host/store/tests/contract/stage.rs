@@ -10,7 +10,7 @@ use whisperer_domain::attempt::{Attempt, Response, Timing};
 use whisperer_domain::catalog::{CatalogChange, Changed};
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::event_type::{EventPattern, EventType};
-use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, PluginChoice};
+use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
 use whisperer_domain::id::{AttemptId, EventId, HookId, Owner, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
@@ -156,13 +156,18 @@ impl Stage {
     }
 
     pub(crate) async fn lease(&self, hook: HookId) -> Lease {
-        let leases = self.ledger.acquire(None, 1000).await.unwrap();
-        *leases.iter().find(|lease| lease.hook == hook).unwrap()
+        let acquired = self.ledger.acquire(None, 1000).await.unwrap();
+        let mut leases = acquired.iter().map(|acquired| acquired.lease);
+        leases.find(|lease| lease.hook == hook).unwrap()
     }
 
     pub(crate) async fn take(&self, lease: Lease) -> Taken {
+        self.take_in(lease, Ordered::No).await
+    }
+
+    pub(crate) async fn take_in(&self, lease: Lease, ordered: Ordered) -> Taken {
         self.ledger
-            .take(lease, self.clock.now(), Vec::new(), WIDE)
+            .take(lease, self.clock.now(), Vec::new(), WIDE, ordered)
             .await
             .unwrap()
     }
@@ -258,6 +263,8 @@ pub(crate) fn hook(owner: &str, target: &str, pattern: &str) -> Hook {
         signatures: vec![whisperer_domain::sign::SignatureForm::Whisperer],
         timeout: Duration::from_secs(10),
         max_in_flight: 8,
+        rate_limit: None,
+        ordered: Ordered::No,
         created_at: Timestamp(0),
         modified_at: Timestamp(0),
         revision: 0,
@@ -288,6 +295,8 @@ pub(crate) fn settlement(lease: Lease, sequence: u64, verdict: Verdict) -> Settl
         verdict,
         pin: None,
         effect: None,
+        health: None,
+        news: None,
     }
 }
 

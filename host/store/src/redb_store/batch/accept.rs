@@ -93,7 +93,11 @@ impl Batch<'_, '_> {
         Ok((!IdempotencyKey::has_expired(used.used_at, self.accept_at)).then_some(used))
     }
 
-    fn write_event(&mut self, new: NewEvent, recipients: &[HookId]) -> Result<Accepted, Fault> {
+    pub(super) fn write_event(
+        &mut self,
+        new: NewEvent,
+        recipients: &[HookId],
+    ) -> Result<Accepted, Fault> {
         self.wrote = true;
         let counters = &mut self.state.counters;
         let key = EventKey(counters.event);
@@ -210,11 +214,12 @@ impl Batch<'_, '_> {
                 last_status: None,
                 revival: None,
             };
-            let row = Row::fresh(delivery);
+            let place = self.is_ordered(*hook).then_some(sequence.0);
+            let row = Row::fresh(delivery, place);
             self.tables.deliveries.insert(sequence.0, &*row.encode())?;
-            self.tables
-                .pending
-                .insert((hook.0, self.now.0, sequence.0), ())?;
+            if let Some(key) = row.lane_key() {
+                self.tables.pending.insert(key, ())?;
+            }
             self.tables.history.insert((hook.0, sequence.0), ())?;
             self.feed.push(FeedItem::Fresh {
                 lease: lease(*hook),

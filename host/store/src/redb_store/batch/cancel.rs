@@ -31,9 +31,9 @@ impl Batch<'_, '_> {
         };
         self.wrote = true;
         let examined = self.lane_rows(hook, cancellation.cursor)?;
-        for (due, sequence) in &examined {
+        for (stands, sequence) in &examined {
             if *sequence < below {
-                self.cancel_row(hook, *due, *sequence, &cancellation)?;
+                self.cancel_row(hook, *stands, *sequence, &cancellation)?;
             }
         }
         let key = (hook.0, below.0);
@@ -42,7 +42,7 @@ impl Batch<'_, '_> {
             self.state.cancellations.remove(&(hook, below));
             return Ok(());
         }
-        cancellation.cursor = examined.last().map(|(due, sequence)| (*due, sequence.0));
+        cancellation.cursor = examined.last().map(|(stands, it)| (*stands, it.0));
         self.tables
             .cancellations
             .insert(key, &*frame::encode(&cancellation))?;
@@ -55,8 +55,8 @@ impl Batch<'_, '_> {
         hook: HookId,
         cursor: Option<(u64, u64)>,
     ) -> Result<Vec<(u64, Sequence)>, Fault> {
-        let first = cursor.map_or((hook.0, 0, 0), |(due, sequence)| {
-            (hook.0, due, sequence.saturating_add(1))
+        let first = cursor.map_or((hook.0, 0, 0), |(stands, sequence)| {
+            (hook.0, stands, sequence.saturating_add(1))
         });
         let lane = self
             .tables
@@ -64,8 +64,8 @@ impl Batch<'_, '_> {
             .range(first..=(hook.0, u64::MAX, u64::MAX))?;
         lane.take(STEP_ROWS)
             .map(|row| {
-                let (_, due, sequence) = row?.0.value();
-                Ok((due, Sequence(sequence)))
+                let (_, stands, sequence) = row?.0.value();
+                Ok((stands, Sequence(sequence)))
             })
             .collect()
     }
@@ -73,11 +73,11 @@ impl Batch<'_, '_> {
     fn cancel_row(
         &mut self,
         hook: HookId,
-        due: u64,
+        stands: u64,
         sequence: Sequence,
         cancellation: &Cancellation,
     ) -> Result<(), Fault> {
-        self.tables.pending.remove((hook.0, due, sequence.0))?;
+        self.tables.pending.remove((hook.0, stands, sequence.0))?;
         let mut row = match rows::delivery(&self.tables.deliveries, sequence) {
             Ok(Some(row)) => row,
             Ok(None) => return Ok(()),
@@ -91,6 +91,7 @@ impl Batch<'_, '_> {
         };
         if row.delivery.state.due().is_some() {
             row.delivery.state = DeliveryState::Cancelled(cancellation.cause.clone());
+            row.place = None;
             row.delivery.modified_at = cancellation.at.max(row.delivery.created_at);
             self.tables.deliveries.insert(sequence.0, &*row.encode())?;
             self.rewritten.push(sequence);

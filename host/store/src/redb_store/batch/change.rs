@@ -9,6 +9,7 @@ use whisperer_domain::delivery::CancelCause;
 use whisperer_domain::hook::Hook;
 use whisperer_domain::port::{CatalogError, FeedItem};
 
+use super::lane::Moving;
 use super::{Batch, lease};
 use crate::catalog_edit::{self, Edit};
 use crate::redb_store::fault::Fault;
@@ -28,18 +29,21 @@ impl Batch<'_, '_> {
             return Ok(Ok(Changed::Done));
         }
         let old = self.old_record(&change)?;
+        let moving = match self.moving(&change)? {
+            Ok(moving) => moving,
+            Err(error) => return Ok(Err(error)),
+        };
         let counters = &mut self.state.counters;
         let catalog = Arc::make_mut(&mut self.state.catalog);
         let edit = match catalog_edit::edit(catalog, change, self.now, &mut counters.hook) {
             Ok(edit) => edit,
             Err(error) => return Ok(Err(error)),
         };
-        self.wrote = true;
-        self.catalog_changed = true;
         let revision = catalog.revision;
+        self.catalog_changes();
         self.feed.push(FeedItem::Catalog(revision));
         self.note(note, edit.object())?;
-        self.write_edit(edit, old).map(Ok)
+        self.write_edit(edit, old, moving).map(Ok)
     }
 
     /// Remembers who changed this. The oldest entry makes room.
@@ -79,7 +83,12 @@ impl Batch<'_, '_> {
         }
     }
 
-    fn write_edit(&mut self, edit: Edit, old: Option<HookRecord>) -> Result<Changed, Fault> {
+    fn write_edit(
+        &mut self,
+        edit: Edit,
+        old: Option<HookRecord>,
+        moving: Option<Moving>,
+    ) -> Result<Changed, Fault> {
         let tables = &mut self.tables;
         match edit {
             Edit::HookCreated(hook) => {
@@ -88,13 +97,23 @@ impl Batch<'_, '_> {
             }
             Edit::HookReplaced(hook) => {
                 self.write_hook(&hook, old)?;
-                self.feed.push(FeedItem::Look(lease(hook.id)));
+                self.forget_health(hook.id)?;
+                let lease = lease(hook.id);
+                let told = match moving {
+                    Some(moving) => {
+                        self.put_in_order(moving)?;
+                        FeedItem::Recall(lease)
+                    }
+                    None => FeedItem::Look(lease),
+                };
+                self.feed.push(told);
                 return Ok(Changed::Hook(hook));
             }
             Edit::HookDeleted(hook) => {
                 tables.hooks.remove(hook.id.0)?;
                 let tombstone = HookRecord::tombstone(&hook).encode();
                 tables.tombstones.insert(hook.id.0, &*tombstone)?;
+                self.forget_health(hook.id)?;
                 self.cancel_lane(hook.id, CancelCause::HookDeleted)?;
             }
             Edit::TypePut(name, info) => {

@@ -87,17 +87,22 @@ impl Batch<'_, '_> {
         // Before anything is written: they may be damaged.
         let event = rows::event(&self.tables.events, row.delivery.event)?;
         let pin = rows::pin(&self.tables.pins, sequence)?;
-        let was_due = row.delivery.state.due().map(|due| due.0);
+        let stood = row.lane_key();
         directing::make_due(&mut row.delivery, self.now);
-        self.move_row(&row, was_due)?;
+        self.move_row(&mut row, stood)?;
         let attempts = row.delivery.attempts;
-        self.feed.push(FeedItem::Urgent {
-            lease: lease(hook),
-            ready: Ready {
-                delivery: row.delivery,
-                event: event.into(),
-                pin: pin.map(Into::into),
-            },
+        self.feed.push(if row.place.is_some() {
+            // It waits for its turn.
+            FeedItem::Look(lease(hook))
+        } else {
+            FeedItem::Urgent {
+                lease: lease(hook),
+                ready: Ready {
+                    delivery: row.delivery,
+                    event: event.into(),
+                    pin: pin.map(Into::into),
+                },
+            }
         });
         Ok(Ok(Directed::Due { attempts }))
     }
@@ -219,9 +224,9 @@ impl Batch<'_, '_> {
     fn carry_out(&mut self, bulk: &Bulk, selected: Vec<Row>) -> Result<(), Fault> {
         let mut hooks = BTreeSet::new();
         for mut row in selected {
-            let was_due = row.delivery.state.due().map(|due| due.0);
+            let stood = row.lane_key();
             bulk.carry_out(&mut row.delivery, self.now);
-            self.move_row(&row, was_due)?;
+            self.move_row(&mut row, stood)?;
             hooks.insert(row.delivery.hook);
         }
         let told = hooks.into_iter().map(|hook| match bulk.aim {

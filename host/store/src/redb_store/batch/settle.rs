@@ -1,19 +1,17 @@
 //! Settling what attempts came to, as part of one transaction.
 
-use std::sync::Arc;
-
 use redb::ReadableTable;
 use whisperer_domain::attempt::Attempt;
-use whisperer_domain::delivery::{CancelCause, DeliveryState, Pin};
+use whisperer_domain::delivery::{DeliveryState, Pin};
 use whisperer_domain::id::{HookId, Sequence};
-use whisperer_domain::port::{FeedItem, HookEffect, Settled, Settlement};
+use whisperer_domain::news::News;
+use whisperer_domain::port::{Settled, Settlement};
 
 use super::{Batch, FENCE};
-use crate::catalog_edit;
 use crate::follow;
 use crate::redb_store::fault::Fault;
 use crate::redb_store::frame;
-use crate::redb_store::record::{self, HookRecord, Row};
+use crate::redb_store::record::{self, Row};
 use crate::redb_store::rows;
 
 impl Batch<'_, '_> {
@@ -54,26 +52,41 @@ impl Batch<'_, '_> {
                 due: row.delivery.state.due(),
             });
         }
-        let was_due = row.delivery.state.due();
+        let stood = row.lane_key();
         let cancelled = self.cancellation_of(hook, item.sequence, &row);
-        let stays = was_due.is_none();
+        let applies = stood.is_some() && cancelled.is_none();
         row.delivery.modified_at = self.now.max(row.delivery.created_at);
-        if let Some(state) = &cancelled {
-            row.delivery.state = state.clone();
-        } else if !stays {
+        if let Some(state) = cancelled {
+            row.delivery.state = state;
+        } else if applies {
             row.delivery.state = item.verdict.state(self.now);
         }
+        let began_at = item.attempt.as_ref().map(|attempt| attempt.started_at);
         if let Some(attempt) = item.attempt {
             self.write_attempt(&mut row, attempt)?;
         }
         if let Some(pin) = item.pin {
             self.write_pin(item.sequence, pin)?;
         }
-        self.move_row(&row, was_due.map(|due| due.0))?;
-        if let Some(HookEffect::Gone { reason }) = item.effect {
-            self.gone(hook, reason)?;
+        self.move_row(&mut row, stood)?;
+        if let Some(health) = item.health {
+            self.write_health(hook, &health)?;
         }
-        if stays || cancelled.is_some() {
+        let disabled = match item.effect {
+            Some(effect) => self.take_effect(hook, began_at, effect)?,
+            None => None,
+        };
+        // Told by the catalog as it is after the effect.
+        if applies {
+            self.tell_if_dead(&row)?;
+        }
+        if let Some(news) = item.news {
+            self.tell(hook, &News::Hook(news))?;
+        }
+        if let Some(reason) = &disabled {
+            self.tell(hook, &News::Disabled { reason })?;
+        }
+        if !applies {
             return Ok(Settled::Cancelled);
         }
         Ok(Settled::Applied {
@@ -117,36 +130,34 @@ impl Batch<'_, '_> {
         Ok(())
     }
 
-    /// Writes the delivery and puts it where it now stands in its lane.
-    pub(super) fn move_row(&mut self, row: &Row, was_due: Option<u64>) -> Result<(), Fault> {
+    /// Writes the delivery and puts it where it now stands in its lane. What was pending keeps its
+    /// place in an ordered lane; what is brought back stands behind all that is there.
+    pub(super) fn move_row(
+        &mut self,
+        row: &mut Row,
+        stood: Option<(u64, u64, u64)>,
+    ) -> Result<(), Fault> {
         self.wrote = true;
         self.rewritten.push(row.delivery.sequence);
-        let (hook, sequence) = (row.delivery.hook.0, row.delivery.sequence.0);
-        self.tables.deliveries.insert(sequence, &*row.encode())?;
-        if let Some(due) = was_due {
-            self.tables.pending.remove((hook, due, sequence))?;
+        if row.delivery.state.due().is_none() {
+            row.place = None;
+        } else if stood.is_none() && self.is_ordered(row.delivery.hook) {
+            row.place = Some(self.state.counters.sequence);
+            self.state.counters.sequence += 1;
         }
-        if let Some(due) = row.delivery.state.due() {
-            self.tables.pending.insert((hook, due.0, sequence), ())?;
-        }
-        Ok(())
-    }
-
-    /// The receiver said 410: the hook is disabled and what it was owed is cancelled.
-    fn gone(&mut self, id: HookId, reason: String) -> Result<(), Fault> {
-        let old = match self.tables.hooks.get(id.0)? {
-            Some(bytes) => HookRecord::decode("hooks", id, bytes.value()).ok(),
-            None => None,
-        };
-        let catalog = Arc::make_mut(&mut self.state.catalog);
-        let Some(hook) = catalog_edit::disable(catalog, id, reason, self.now) else {
+        self.tables
+            .deliveries
+            .insert(row.delivery.sequence.0, &*row.encode())?;
+        let stands = row.lane_key();
+        if stood == stands {
             return Ok(());
-        };
-        self.catalog_changed = true;
-        let revision = catalog.revision;
-        self.write_hook(&hook, old)?;
-        self.cancel_lane(id, CancelCause::Gone)?;
-        self.feed.push(FeedItem::Catalog(revision));
+        }
+        if let Some(key) = stood {
+            self.tables.pending.remove(key)?;
+        }
+        if let Some(key) = stands {
+            self.tables.pending.insert(key, ())?;
+        }
         Ok(())
     }
 }

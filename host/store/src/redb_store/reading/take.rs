@@ -1,76 +1,85 @@
 //! What of a lane is due.
 
+mod in_turn;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use whisperer_domain::delivery::Ready;
+use whisperer_domain::hook::Ordered;
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::port::{Budget, Taken};
 use whisperer_domain::time::Timestamp;
 
 use super::Reading;
+use crate::in_order::PASSED_MAX;
 use crate::redb_store::fault::Fault;
-use crate::redb_store::rows;
+use crate::redb_store::record::Row;
+use crate::redb_store::{frame, rows};
 
-/// Rows passed over in one call, beside those that are held: cancelled and damaged ones.
-const PASSED_MAX: usize = 5000;
+/// What is asked of a lane.
+pub(in crate::redb_store) struct Asked {
+    pub(in crate::redb_store) hook: HookId,
+    pub(in crate::redb_store) horizon: Timestamp,
+    pub(in crate::redb_store) held: HashSet<Sequence>,
+    pub(in crate::redb_store) budget: Budget,
+}
+
+impl Asked {
+    /// Rows that are examined at most: what is held, what may come, and some that are passed over.
+    fn examined_max(&self) -> usize {
+        self.held.len() + self.budget.rows.max(1) + PASSED_MAX
+    }
+}
 
 impl Reading<'_> {
     /// A damaged row is passed over while others can go; when it is all there is, the call says
     /// so: a lane is not stopped by one of its rows, nor is the row hushed up.
     pub(in crate::redb_store) fn take(
         &mut self,
-        hook: HookId,
-        horizon: Timestamp,
-        held: &HashSet<Sequence>,
-        budget: Budget,
+        asked: &Asked,
+        ordered: Ordered,
     ) -> Result<Taken, Fault> {
+        match ordered {
+            Ordered::No => self.take_by_due(asked),
+            Ordered::Hook | Ordered::Object => self.take_in_turn(asked, ordered),
+        }
+    }
+
+    fn take_by_due(&mut self, asked: &Asked) -> Result<Taken, Fault> {
+        let (hook, horizon) = (asked.hook, asked.horizon);
         let cancelled_below = self.cancelled_below(hook)?;
-        let mut taken = Taken::default();
-        let mut bytes = 0;
-        let mut damage = None;
+        let mut basket = Basket::new(asked.budget);
         let due = self
             .views
             .pending
             .range((hook.0, 0, 0)..=(hook.0, horizon.0, u64::MAX))?;
-        let rows_max = budget.rows.max(1);
         for (examined, row) in due.enumerate() {
             let (_, _, sequence) = row?.0.value();
             let sequence = Sequence(sequence);
-            if examined > held.len() + rows_max + PASSED_MAX {
-                taken.more = true;
+            if examined > asked.examined_max() {
+                basket.taken.more = true;
                 break;
             }
-            if sequence < cancelled_below || held.contains(&sequence) {
+            if sequence < cancelled_below || asked.held.contains(&sequence) {
                 continue;
             }
-            if taken.ready.len() >= rows_max {
-                taken.more = true;
+            if basket.is_full() {
+                basket.taken.more = true;
                 break;
             }
-            match self.ready(sequence) {
-                Ok(ready) => {
-                    if !taken.ready.is_empty() && bytes + ready.bytes() > budget.bytes {
-                        taken.more = true;
-                        break;
-                    }
-                    bytes += ready.bytes();
-                    taken.ready.push(ready);
-                }
-                Err(fault @ Fault::Damaged { .. }) => damage = Some(fault),
-                Err(fault @ (Fault::Database(_) | Fault::Random(_) | Fault::Absent)) => {
-                    return Err(fault);
-                }
+            let row = self.pending_row(sequence);
+            if let Ok(row) = &row
+                && row.place.is_some()
+            {
+                return Ok(stands_otherwise());
+            }
+            if !basket.put(row.and_then(|row| self.ready(row)))? {
+                break;
             }
         }
-        if let Some(fault) = damage {
-            if taken.ready.is_empty() {
-                return Err(fault);
-            }
-            tracing::error!(%fault, hook = hook.0, "a pending delivery cannot be read");
-        }
-        taken.next_due = self.next_due(hook, horizon, cancelled_below, held)?;
-        Ok(taken)
+        basket.taken.next_due = self.next_due(asked, cancelled_below)?;
+        basket.brought(hook, false)
     }
 
     /// Everything pending below it is cancelled, whether or not its row says so yet.
@@ -83,11 +92,14 @@ impl Reading<'_> {
         Ok(Sequence(last.map_or(0, |(key, _)| key.value().1)))
     }
 
-    fn ready(&mut self, sequence: Sequence) -> Result<Ready, Fault> {
-        let row = rows::delivery(&self.views.deliveries, sequence)?.ok_or_else(|| {
-            crate::redb_store::frame::damaged("deliveries", &sequence.0, "is missing")
-        })?;
-        let pin = rows::pin(&self.views.pins, sequence)?.map(Arc::new);
+    /// A delivery that the lane's index names.
+    fn pending_row(&self, sequence: Sequence) -> Result<Row, Fault> {
+        rows::delivery(&self.views.deliveries, sequence)?
+            .ok_or_else(|| frame::damaged("deliveries", &sequence.0, "is missing"))
+    }
+
+    fn ready(&mut self, row: Row) -> Result<Ready, Fault> {
+        let pin = rows::pin(&self.views.pins, row.delivery.sequence)?.map(Arc::new);
         Ok(Ready {
             event: self.event(row.delivery.event)?,
             delivery: row.delivery,
@@ -97,25 +109,91 @@ impl Reading<'_> {
 
     fn next_due(
         &self,
-        hook: HookId,
-        horizon: Timestamp,
+        asked: &Asked,
         cancelled_below: Sequence,
-        held: &HashSet<Sequence>,
     ) -> Result<Option<Timestamp>, Fault> {
-        let Some(after) = horizon.0.checked_add(1) else {
+        let Some(after) = asked.horizon.0.checked_add(1) else {
             return Ok(None);
         };
+        let hook = asked.hook;
         let later = self
             .views
             .pending
             .range((hook.0, after, 0)..=(hook.0, u64::MAX, u64::MAX))?;
-        for row in later.take(held.len() + PASSED_MAX) {
+        for row in later.take(asked.held.len() + PASSED_MAX) {
             let (_, due, sequence) = row?.0.value();
             let sequence = Sequence(sequence);
-            if sequence >= cancelled_below && !held.contains(&sequence) {
+            if sequence >= cancelled_below && !asked.held.contains(&sequence) {
                 return Ok(Some(Timestamp(due)));
             }
         }
         Ok(None)
+    }
+}
+
+/// The hook was changed since the lane last heard of it.
+fn stands_otherwise() -> Taken {
+    Taken {
+        more: true,
+        ..Taken::default()
+    }
+}
+
+/// What was found, within the budget.
+struct Basket {
+    taken: Taken,
+    bytes: usize,
+    budget: Budget,
+    damage: Option<Fault>,
+}
+
+impl Basket {
+    fn new(budget: Budget) -> Self {
+        Self {
+            taken: Taken::default(),
+            bytes: 0,
+            budget,
+            damage: None,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.taken.ready.len() >= self.budget.rows.max(1)
+    }
+
+    /// False: there are more than the budget lets through. One always fits.
+    fn put(&mut self, read: Result<Ready, Fault>) -> Result<bool, Fault> {
+        let ready = match read {
+            Ok(ready) => ready,
+            Err(fault) => return self.pass_over(fault).map(|()| true),
+        };
+        let bytes = self.bytes + ready.bytes();
+        if !self.taken.ready.is_empty() && bytes > self.budget.bytes {
+            self.taken.more = true;
+            return Ok(false);
+        }
+        self.bytes = bytes;
+        self.taken.ready.push(ready);
+        Ok(true)
+    }
+
+    /// Damage is the row's own matter, any other fault the transaction's.
+    fn pass_over(&mut self, fault: Fault) -> Result<(), Fault> {
+        match fault {
+            Fault::Damaged { .. } => self.damage = Some(fault),
+            Fault::Database(_) | Fault::Random(_) | Fault::Absent => return Err(fault),
+        }
+        Ok(())
+    }
+
+    /// With `waits` the lane knows what to wait for, damage or not.
+    fn brought(self, hook: HookId, waits: bool) -> Result<Taken, Fault> {
+        if let Some(fault) = self.damage {
+            if self.taken.ready.is_empty() && !waits {
+                return Err(fault);
+            }
+            tracing::error!(%fault, hook = hook.0, "a pending delivery cannot be read");
+        }
+        Ok(self.taken)
     }
 }

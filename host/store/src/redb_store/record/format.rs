@@ -4,6 +4,8 @@
 //! keep the old shape (append variants at the end, give records a new version), do not change
 //! the expected bytes.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use whisperer_domain::delivery::{
     CancelCause, DeadCause, DeliveryState, Revival, StateKind, Waiting,
@@ -11,11 +13,15 @@ use whisperer_domain::delivery::{
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event_type::{EventPattern, EventType};
 use whisperer_domain::header::HeaderOp;
+use whisperer_domain::health::{Answer, Breaker, Health, Heard, Patience};
+use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::outcome::{Outcome, UnreachableCause};
 use whisperer_domain::plugin::{PluginFailure, PluginName};
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::sign::SignatureForm;
 use whisperer_domain::time::Timestamp;
+
+use super::{decode_health, encode_health};
 
 fn hex<T: Serialize>(value: &T) -> String {
     let bytes = postcard::to_extend(value, Vec::new()).unwrap();
@@ -55,6 +61,7 @@ fn delivery_states_keep_their_bytes() {
             message: text(),
         }),
         DeliveryState::Dead(DeadCause::Unsendable(text())),
+        DeliveryState::Dead(DeadCause::Aborted),
         DeliveryState::Cancelled(CancelCause::HookDeleted),
         DeliveryState::Cancelled(CancelCause::Gone),
         DeliveryState::Cancelled(CancelCause::ByHand),
@@ -67,6 +74,7 @@ fn delivery_states_keep_their_bytes() {
         "0301",
         "0302017001740174",
         "03030174",
+        "0304",
         "0400",
         "0401",
         "0402",
@@ -194,4 +202,48 @@ fn what_directives_hold_keeps_its_bytes() {
         attempts: 2,
     };
     assert_eq!(hex(&revival), "ac0202");
+}
+
+#[test]
+fn what_lanes_learn_keeps_its_bytes() {
+    let breakers = [
+        Breaker::Closed {
+            strikes: 3,
+            last: Some(Sequence(300)),
+        },
+        Breaker::default(),
+        Breaker::Open {
+            until: Timestamp(300),
+            times: 2,
+        },
+    ];
+    assert_eq!(all(&breakers), ["000301ac02", "000000", "01ac0202"]);
+    let mut health = Health::default();
+    let heard = Heard {
+        answer: Answer::Later {
+            wait: Some(Duration::from_millis(700)),
+            down: false,
+        },
+        delivery: Sequence(1),
+        began_at: Timestamp(300),
+        rate: 16.0,
+    };
+    health.hear(&heard, Timestamp(300), &Patience::default());
+    let bytes = encode_health(&health);
+    // Failing since, told, breaker; a pace of half the rate, the wait, when it was cut, its end.
+    let tail: String = bytes[5..].iter().map(|it| format!("{it:02x}")).collect();
+    assert_eq!(
+        tail,
+        concat!(
+            "01ac02",
+            "00",
+            "000000",
+            "01",
+            "0000000000002040",
+            "e807",
+            "ac02",
+            "0000000000005040"
+        )
+    );
+    assert_eq!(decode_health(HookId(1), &bytes).unwrap(), health);
 }

@@ -5,7 +5,8 @@
 //! headers and plugins stay in clear; their values and configs stand in the sealed text in the
 //! same order. Behind them, as the tail of that text, stands which places of the configs are
 //! hidden; there is none if nothing is, as in records from before that was kept. What else hooks
-//! did not have at first follows the record itself as appended fields.
+//! did not have at first follows the record itself as appended fields: the filter, and behind it
+//! what came still later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event_type::EventPattern;
 use whisperer_domain::filter::Filter;
-use whisperer_domain::hook::{BasicAuth, ChainLink, Hook, HookStatus, OnPluginError, PluginChoice};
+use whisperer_domain::hook::{
+    BasicAuth, ChainLink, Hook, HookStatus, OnPluginError, Ordered, PluginChoice,
+};
 use whisperer_domain::id::{HookId, Owner};
 use whisperer_domain::plugin::PluginName;
 use whisperer_domain::schedule::RetryConfig;
@@ -52,12 +55,27 @@ pub(in crate::redb_store) struct HookRecord {
     /// None: it is a tombstone.
     sealed: Option<Sealed>,
     #[serde(skip)]
-    appended: Appended,
+    appended: (Appended, Pacing),
 }
 
 #[derive(Default, PartialEq, Serialize, Deserialize)]
 struct Appended {
     filter: Option<String>,
+}
+
+/// What came after the filter.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+struct Pacing {
+    rate_limit: Option<u32>,
+    ordered: OrderedRecord,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+enum OrderedRecord {
+    #[default]
+    No,
+    Hook,
+    Object,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,7 +107,13 @@ struct SecretsRecord {
 
 impl HookRecord {
     pub(in crate::redb_store) fn encode(&self) -> Vec<u8> {
-        frame::encode_with_tail(self, &frame::appended(&self.appended))
+        let (first, later) = &self.appended;
+        let tail = if *later == Pacing::default() {
+            frame::appended(first)
+        } else {
+            frame::appended(&self.appended)
+        };
+        frame::encode_with_tail(self, &tail)
     }
 
     pub(in crate::redb_store) fn decode(
@@ -98,8 +122,10 @@ impl HookRecord {
         bytes: &[u8],
     ) -> Result<Self, Fault> {
         let (record, tail): (Self, _) = frame::decode_with_tail(table, &id.0, bytes)?;
+        let (first, tail) = frame::take_appended(table, &id.0, tail)?;
+        let later = frame::read_appended(table, &id.0, tail)?;
         Ok(Self {
-            appended: frame::read_appended(table, &id.0, tail)?,
+            appended: (first, later),
             ..record
         })
     }
@@ -169,9 +195,19 @@ impl HookRecord {
             modified_at: hook.modified_at,
             revision: hook.revision,
             sealed,
-            appended: Appended {
-                filter: hook.filter.as_ref().map(|filter| filter.text().to_string()),
-            },
+            appended: (
+                Appended {
+                    filter: hook.filter.as_ref().map(|filter| filter.text().to_string()),
+                },
+                Pacing {
+                    rate_limit: hook.rate_limit,
+                    ordered: match hook.ordered {
+                        Ordered::No => OrderedRecord::No,
+                        Ordered::Hook => OrderedRecord::Hook,
+                        Ordered::Object => OrderedRecord::Object,
+                    },
+                },
+            ),
         }
     }
 
@@ -236,6 +272,12 @@ impl HookRecord {
             signatures: self.signatures,
             timeout: Duration::from_millis(self.timeout_ms),
             max_in_flight: self.max_in_flight,
+            rate_limit: self.appended.1.rate_limit,
+            ordered: match self.appended.1.ordered {
+                OrderedRecord::No => Ordered::No,
+                OrderedRecord::Hook => Ordered::Hook,
+                OrderedRecord::Object => Ordered::Object,
+            },
             created_at: self.created_at,
             modified_at: self.modified_at,
             revision: self.revision,
@@ -246,7 +288,7 @@ impl HookRecord {
     /// A hook whose filter does not read is damaged: without it, it would get what it never asked
     /// for.
     fn filter(&self, table: &'static str, id: HookId) -> Result<Option<Arc<Filter>>, Fault> {
-        let Some(text) = &self.appended.filter else {
+        let Some(text) = &self.appended.0.filter else {
             return Ok(None);
         };
         let filter = Filter::parse(text).map_err(|faults| {
@@ -331,4 +373,34 @@ fn belongs_to(owner: &Owner, id: HookId) -> Vec<u8> {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Appended, OrderedRecord, Pacing};
+    use crate::redb_store::frame;
+
+    #[test]
+    fn what_was_appended_keeps_its_bytes() {
+        let filter = || Appended {
+            filter: Some("{}".to_owned()),
+        };
+        let pacing = |ordered| Pacing {
+            rate_limit: Some(300),
+            ordered,
+        };
+        assert_eq!(frame::appended(&filter()), b"\x01\x02{}");
+        for (ordered, word) in [
+            (OrderedRecord::No, 0),
+            (OrderedRecord::Hook, 1),
+            (OrderedRecord::Object, 2),
+        ] {
+            let bytes = frame::appended(&(Appended::default(), pacing(ordered)));
+            assert_eq!(bytes, [0, 1, 0xac, 2, word]);
+        }
+        let (first, rest) = frame::take_appended::<Appended>("t", &1, b"\x01\x02{}").unwrap();
+        assert!(first == filter(), "from before there was a pace");
+        let later: Pacing = frame::read_appended("t", &1, rest).unwrap();
+        assert!(later == Pacing::default());
+    }
 }

@@ -1,0 +1,250 @@
+//! What a million pending deliveries cost, over one hook, a thousand and a hundred thousand: to
+//! open the store, to lease every lane, the first look at each of ten; and the memory that the
+//! process holds then. And what it takes to put 10,000 deliveries in order. Run by hand:
+//!
+//! ```text
+//! cargo run --release -p whisperer-store --example bench_lanes [deliveries]
+//! ```
+//!
+//! Payloads of 300 bytes, the store's cache as the server has it. The hooks are copies of one row,
+//! written past the store: only that they exist matters here.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a bench cannot go on without ends it, with the place"
+)]
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use redb::{Database, ReadableTable, TableDefinition};
+use whisperer_domain::catalog::CatalogChange;
+use whisperer_domain::envelope::Envelope;
+use whisperer_domain::event::NewEvent;
+use whisperer_domain::event_type::{EventPattern, EventType};
+use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
+use whisperer_domain::id::{EventId, HookId, Owner};
+use whisperer_domain::port::{BoxFuture, Budget, Catalog, Clock, Ledger};
+use whisperer_domain::schedule::RetryConfig;
+use whisperer_domain::sign::SignatureForm;
+use whisperer_domain::target_url::TargetUrl;
+use whisperer_domain::time::Timestamp;
+use whisperer_store::{RedbStore, StoreConfig};
+
+const LEASED_AT_ONCE: usize = 1000;
+const LOOKED_AT: usize = 10;
+const MOVED: usize = 10_000;
+/// What one event is delivered to at most.
+const FAN_OUT: usize = 1000;
+
+/// A millisecond passes with each event.
+struct BenchClock(AtomicU64);
+
+impl Clock for BenchClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+fn open(folder: &Path) -> (Arc<RedbStore>, Arc<BenchClock>) {
+    let clock = Arc::new(BenchClock(AtomicU64::new(1_764_000_000_000)));
+    let config = StoreConfig::new(folder.join("db"), folder.join("key"));
+    (RedbStore::open(config, clock.clone()).unwrap(), clock)
+}
+
+#[tokio::main]
+async fn main() {
+    let mut args = std::env::args().skip(1);
+    let first = args.next();
+    if first.as_deref() == Some("look") {
+        return look(Path::new(&args.next().unwrap())).await;
+    }
+    let deliveries = first.map_or(1_000_000, |text| text.parse().expect("a number"));
+    for hooks in [1, 1000, 100_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let began = Instant::now();
+        fill(folder.path(), hooks, deliveries).await;
+        println!(
+            "\n{deliveries} pending over {hooks} hooks, made in {:.0?}",
+            began.elapsed()
+        );
+        // In a process of its own: this one's heap has room left from before.
+        let look = Command::new(std::env::current_exe().unwrap())
+            .arg("look")
+            .arg(folder.path())
+            .status();
+        assert!(look.unwrap().success());
+    }
+    turn().await;
+}
+
+/// Makes the hooks, then events for each of them until all deliveries are there.
+async fn fill(folder: &Path, hooks: u64, deliveries: usize) {
+    let (store, _) = open(folder);
+    store
+        .change(CatalogChange::CreateHook(Box::new(hook())))
+        .await
+        .unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    copy_hook(folder, hooks);
+    let (store, clock) = open(folder);
+    let revision = store.snapshot().revision;
+    let ids: Vec<HookId> = (1..=hooks).map(HookId).collect();
+    let fan_out = FAN_OUT.min(ids.len());
+    let groups: Vec<&[HookId]> = ids.chunks(fan_out).collect();
+    let events = deliveries / fan_out;
+    let at_once = (2000 / fan_out).max(1);
+    for from in (0..events).step_by(at_once) {
+        let some = (from..events.min(from + at_once)).map(|number| {
+            clock.0.fetch_add(1, Ordering::Relaxed);
+            let recipients = groups[number % groups.len()].to_vec();
+            store.accept(event(number), recipients, revision)
+        });
+        for accepted in join_all(some).await {
+            accepted.unwrap();
+        }
+    }
+    store.close().await.unwrap();
+}
+
+fn copy_hook(folder: &Path, hooks: u64) {
+    let table = TableDefinition::<u64, &[u8]>::new("hooks");
+    let database = Database::open(folder.join("db")).unwrap();
+    let txn = database.begin_write().unwrap();
+    {
+        let mut rows = txn.open_table(table).unwrap();
+        let first = rows.get(1).unwrap().unwrap().value().to_vec();
+        for id in 2..=hooks {
+            rows.insert(id, &*first).unwrap();
+        }
+    }
+    txn.commit().unwrap();
+}
+
+async fn look(folder: &Path) {
+    let began = Instant::now();
+    let (store, _) = open(folder);
+    println!("opened in {:.1?}; {} MiB", began.elapsed(), rss_mib());
+    let began = Instant::now();
+    let mut leases = Vec::new();
+    loop {
+        let after = leases
+            .last()
+            .map(|lease: &whisperer_domain::port::Lease| lease.hook);
+        let some = store.acquire(after, LEASED_AT_ONCE).await.unwrap();
+        if some.is_empty() {
+            break;
+        }
+        leases.extend(some.into_iter().map(|acquired| acquired.lease));
+    }
+    println!(
+        "{} lanes leased in {:.1?}; {} MiB",
+        leases.len(),
+        began.elapsed(),
+        rss_mib()
+    );
+    let budget = Budget {
+        rows: 256,
+        bytes: 1 << 20,
+    };
+    let mut times = Vec::new();
+    for lease in leases.iter().step_by(leases.len().div_ceil(LOOKED_AT)) {
+        let began = Instant::now();
+        let taken = store.take(*lease, Timestamp::MAX, Vec::new(), budget, Ordered::No);
+        let rows = taken.await.unwrap().ready.len();
+        times.push(format!("{rows} rows {:.2?}", began.elapsed()));
+    }
+    println!("first takes: {}; {} MiB", times.join(", "), rss_mib());
+    store.close().await.unwrap();
+}
+
+/// Order is turned on and off again, and somebody posts meanwhile.
+async fn turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    store
+        .change(CatalogChange::CreateHook(Box::new(hook())))
+        .await
+        .unwrap();
+    let revision = store.snapshot().revision;
+    for number in 0..MOVED / FAN_OUT {
+        let many = vec![HookId(1); FAN_OUT];
+        store.accept(event(number), many, revision).await.unwrap();
+    }
+    println!();
+    for ordered in [Ordered::Hook, Ordered::No] {
+        let turned = Hook {
+            ordered,
+            ..Hook::clone(&store.snapshot().hooks[&HookId(1)])
+        };
+        let began = Instant::now();
+        let change = CatalogChange::ReplaceHook(Box::new(turned));
+        store.change(change).await.unwrap();
+        println!(
+            "{MOVED} deliveries put {ordered:?} in {:.1?}",
+            began.elapsed()
+        );
+    }
+}
+
+fn event(number: usize) -> NewEvent {
+    NewEvent {
+        id: EventId::parse(&format!("event-{number}")).unwrap(),
+        event_type: EventType::parse("package.created").unwrap(),
+        occurred_at: None,
+        object_id: None,
+        content_type: "application/json".to_owned(),
+        payload: format!("{{\"id\": {number}, \"text\": \"{}\"}}", "x".repeat(270)).into(),
+        fingerprint: [7; 32],
+        idempotency: None,
+        config_filter: None,
+        cloud: None,
+    }
+}
+
+fn hook() -> Hook {
+    Hook {
+        filter: None,
+        id: HookId(0),
+        owner: Owner::parse("ann").unwrap(),
+        target: TargetUrl::parse("https://a.example/").unwrap(),
+        subscription: EventPattern::All,
+        retry: RetryConfig::Fixed { seconds: 5 },
+        max_attempts: None,
+        max_age: Duration::from_secs(3600),
+        additional_headers: None,
+        secret_key: None,
+        status: HookStatus::Active,
+        config: "{}".to_owned(),
+        auth: None,
+        plugins: PluginChoice::ByPattern,
+        on_plugin_error: OnPluginError::Retry,
+        envelope: Envelope::Whisperer,
+        signatures: vec![SignatureForm::Whisperer],
+        timeout: Duration::from_secs(10),
+        max_in_flight: 8,
+        rate_limit: None,
+        ordered: Ordered::No,
+        created_at: Timestamp(0),
+        modified_at: Timestamp(0),
+        revision: 0,
+        secrets_unreadable: false,
+    }
+}
+
+/// What the process holds now; none where Linux does not say.
+fn rss_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1));
+    kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
