@@ -9,6 +9,8 @@
 mod addresses;
 #[path = "black_box/authors.rs"]
 mod authors;
+#[path = "black_box/breaker.rs"]
+mod breaker;
 #[path = "black_box/compiling.rs"]
 mod compiling;
 #[path = "support/costly.rs"]
@@ -28,13 +30,19 @@ mod main_job;
 mod oms_client;
 #[path = "black_box/operator.rs"]
 mod operator;
+#[path = "black_box/order.rs"]
+mod order;
 #[path = "black_box/outside.rs"]
 mod outside;
+#[path = "black_box/pace.rs"]
+mod pace;
 #[path = "black_box/plugins.rs"]
 mod plugins;
 #[path = "black_box/setup.rs"]
 mod setup;
 mod support;
+#[path = "black_box/told.rs"]
+mod told;
 #[path = "../host/sandbox/tests/isolation/wat.rs"]
 mod wat;
 #[path = "black_box/wire.rs"]

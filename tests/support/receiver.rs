@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use tokio::task::JoinSet;
 
 /// One request as it arrived.
@@ -31,8 +32,31 @@ impl Received {
     }
 }
 
+/// What is answered: a status, and headers beside the usual ones.
+pub(crate) struct Reply {
+    status: StatusCode,
+    headers: Vec<(HeaderName, String)>,
+}
+
+impl Reply {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        let name = HeaderName::from_static(name);
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+impl From<StatusCode> for Reply {
+    fn from(status: StatusCode) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+        }
+    }
+}
+
 /// Says what to answer to the request with this number, counted from 0.
-type Answer = Box<dyn Fn(usize, &Received) -> StatusCode + Send + Sync>;
+type Answer = Box<dyn Fn(usize, &Received) -> Reply + Send + Sync>;
 
 struct Shared {
     answer: Answer,
@@ -53,15 +77,16 @@ impl Receiver {
         Self::answering(|_, _| StatusCode::OK).await
     }
 
-    pub(crate) async fn answering(
-        answer: impl Fn(usize, &Received) -> StatusCode + Send + Sync + 'static,
+    pub(crate) async fn answering<R: Into<Reply>>(
+        answer: impl Fn(usize, &Received) -> R + Send + Sync + 'static,
     ) -> Self {
-        Self::serve(Box::new(answer), Duration::ZERO).await
+        let answer: Answer = Box::new(move |number, received| answer(number, received).into());
+        Self::serve(answer, Duration::ZERO).await
     }
 
     /// Accepts everything, each time after `delay`.
     pub(crate) async fn slow(delay: Duration) -> Self {
-        Self::serve(Box::new(|_, _| StatusCode::OK), delay).await
+        Self::serve(Box::new(|_, _| StatusCode::OK.into()), delay).await
     }
 
     async fn serve(answer: Answer, delay: Duration) -> Self {
@@ -114,19 +139,19 @@ async fn take(
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> StatusCode {
+) -> Response {
     let received = Received {
         at: Instant::now(),
         path: uri.path().to_owned(),
         headers,
         body,
     };
-    let status = {
+    let reply = {
         let mut got = shared.got.lock().unwrap();
-        let status = (shared.answer)(got.len(), &received);
+        let reply = (shared.answer)(got.len(), &received);
         got.push(received);
-        status
+        reply
     };
     tokio::time::sleep(shared.delay).await;
-    status
+    (reply.status, AppendHeaders(reply.headers)).into_response()
 }

@@ -127,10 +127,21 @@ impl Server {
         path: &str,
         body: Option<&Value>,
     ) -> (StatusCode, Value) {
+        self.call_as(ADMIN, method, path, body).await
+    }
+
+    /// The same, by somebody's token.
+    pub(crate) async fn call_as(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (StatusCode, Value) {
         let mut request = self
             .http
             .request(method, format!("{}/whisperer{path}", self.base))
-            .header("authorization", format!("Token {ADMIN}"));
+            .header("authorization", format!("Token {token}"));
         if let Some(body) = body {
             request = request
                 .header("content-type", "application/json")
@@ -169,6 +180,21 @@ impl Server {
         let (status, answer) = self.call(Method::POST, "/hooks/", Some(&body)).await;
         assert_eq!(status, 201, "{answer:#}");
         answer["id"].as_u64().expect("a hook has a number")
+    }
+
+    /// How a hook and its lane stand.
+    pub(crate) async fn state(&self, hook: u64) -> Value {
+        let path = format!("/hooks/{hook}/");
+        let (status, mut shown) = self.call(Method::GET, &path, None).await;
+        assert_eq!(status, 200, "{shown:#}");
+        shown["state"].take()
+    }
+
+    /// Changes some of a hook's fields.
+    pub(crate) async fn patch(&self, hook: u64, fields: &Value) {
+        let path = format!("/hooks/{hook}/");
+        let (status, answer) = self.call(Method::PATCH, &path, Some(fields)).await;
+        assert_eq!(status, 200, "{answer:#}");
     }
 
     /// Posts an event and answers how many deliveries it made.

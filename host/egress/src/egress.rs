@@ -11,6 +11,7 @@ use whisperer_domain::hook::TIMEOUT_MAX;
 use whisperer_domain::outcome::UnreachableCause;
 use whisperer_domain::port::{BoxFuture, Clock, Exchange, Exchanged, OutboundRequest, Transport};
 
+use crate::asks::asks;
 use crate::error::EgressError;
 use crate::progress::{Progress, Stage};
 use crate::resolve::{GuardedResolver, Lookup, SystemLookup};
@@ -112,10 +113,12 @@ impl Egress {
             Ok(Ok(head)) => {
                 let local = head.extensions().get().map(HttpInfo::local_addr);
                 let retry_after = retry_after(head.headers(), self.clock.now());
+                let asks = asks(head.headers());
                 let response = answer::read(head, deadline).await;
                 let answered = Exchanged::Answered {
                     response,
                     retry_after,
+                    asks,
                 };
                 (answered, progress.connect_of(local))
             }

@@ -22,6 +22,7 @@
 //! connector for all requests, so a task-local names the request that is connecting.
 
 mod answer;
+mod asks;
 mod egress;
 mod error;
 mod fault;

@@ -58,11 +58,14 @@ mod tests {
     #[test]
     fn what_receivers_send() {
         let day = Some(24 * 3_600_000);
-        let cases: [(&str, Option<u64>); 22] = [
+        let cases: [(&str, Option<u64>); 35] = [
             ("120", Some(120_000)),
             (" 120 ", Some(120_000)),
             ("120.6", Some(120_600)),
             ("0", Some(0)),
+            ("0.0", Some(0)),
+            ("000120", Some(120_000)),
+            ("86400", day),
             ("86401", day),
             ("99999999999999999999", day),
             (&"9".repeat(400), day),
@@ -70,11 +73,22 @@ mod tests {
             ("Sunday, 06-Nov-94 08:49:37 GMT", Some(37_000)),
             ("Sun Nov  6 08:49:37 1994", Some(37_000)),
             ("Sun, 06 Nov 1994 08:48:00 GMT", Some(0)),
+            ("Sunday, 06-Nov-94 08:48:00 GMT", Some(0)),
+            ("Sun Nov  6 08:48:00 1994", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:00 GMT", Some(0)),
             ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
             ("Fri, 31 Dec 9999 23:59:59 GMT", day),
+            ("Saturday, 31-Dec-50 23:59:59 GMT", day),
+            ("Fri Dec 31 23:59:59 9999", day),
+            // Dates that are none, or of no time zone that HTTP has.
+            ("Sun, 31 Feb 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 08:49:37 +0100", None),
+            ("1994-11-06T08:49:37Z", None),
             ("-5", None),
+            ("-0", None),
             ("+5", None),
             ("1e9", None),
+            ("0x78", None),
             ("1.2.3", None),
             (".5", None),
             ("inf", None),
@@ -95,5 +109,9 @@ mod tests {
         headers.append(RETRY_AFTER, HeaderValue::from_static("7"));
         headers.append(RETRY_AFTER, HeaderValue::from_static("9"));
         assert_eq!(retry_after(&headers, NOW), Some(Duration::from_secs(7)));
+        // What cannot be read is not skipped: which of the others was meant, nobody knows.
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("soon"));
+        headers.append(RETRY_AFTER, HeaderValue::from_static("9"));
+        assert_eq!(retry_after(&headers, NOW), None);
     }
 }

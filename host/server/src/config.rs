@@ -48,6 +48,9 @@ pub struct Config {
     pub store_quick_repair: bool,
     pub attempts_max: usize,
     pub delivery_buffer_bytes: usize,
+    pub failing_told_secs: u64,
+    /// 0: never.
+    pub failing_disabled_secs: u64,
     pub plugin_timeout_ms: u64,
     pub plugin_memory_bytes: usize,
     /// 0: half the cores, at least one.
@@ -87,6 +90,8 @@ impl Default for Config {
             store_quick_repair: false,
             attempts_max: 256,
             delivery_buffer_bytes: 64 << 20,
+            failing_told_secs: 3600,
+            failing_disabled_secs: 5 * 24 * 3600,
             plugin_timeout_ms: 100,
             plugin_memory_bytes: 64 << 20,
             plugin_concurrency: 0,

@@ -4,7 +4,7 @@
 //! - [`api`]: the REST API over the domain's ports; knows no store, no engine, no network.
 //! - [`edge`]: connections in, with their timeouts, their cap and their end.
 //! - `chain_result`: what a chain came to, as `try/` and the authors' commands show it.
-//! - `recorder`: metrics, for `/metrics`.
+//! - [`metrics`], `recorder`: what `/metrics` says of deliveries, and of plugins.
 //! - [`config`]: flag, environment and file, one table.
 //! - `wiring`: what is started in which order, and how it ends.
 //! - [`cli`]: the command line, which is all that `main` calls.
@@ -15,6 +15,7 @@ pub mod cli;
 mod clock;
 pub mod config;
 pub mod edge;
+pub mod metrics;
 mod nearest;
 mod open_files;
 mod readiness;

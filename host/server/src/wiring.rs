@@ -90,7 +90,7 @@ async fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Running
     };
     admin::ensure(&running.parts, config.admin_token.as_ref()).await?;
 
-    let router = api::router(running.parts.api(config));
+    let router = api::router(running.parts.api(config, &running.delivery));
     let edge_config = edge::EdgeConfig {
         connections_max: open_files::connections_that_fit(
             config.connections_max,
@@ -117,14 +117,14 @@ impl Running {
         let parts = self.parts.clone();
         let slot = Arc::clone(&self.delivery);
         let (workers, stop) = (self.workers.clone(), self.no_more_work.clone());
-        let (attempts_max, buffer_bytes) = (config.attempts_max, config.delivery_buffer_bytes);
+        let config = parts.delivery_config(config);
         let grace = self.grace;
         self.workers.spawn(async move {
             let read = parts.sandbox.reconciled();
             if stop.run_until_cancelled(read).await.is_none() {
                 return;
             }
-            let start = async || parts.deliver(attempts_max, buffer_bytes, workers, stop, grace);
+            let start = async || parts.deliver(config, workers, stop, grace);
             let delivery = slot.get_or_init(start).await.clone();
             parts.readiness.delivers(move || delivery.is_running());
             tracing::info!("the plugin folder is read: delivering");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
+use whisperer_domain::outcome::Asks;
 use whisperer_domain::port::{Exchanged, Transport};
 use whisperer_domain::secret::Secret;
 
@@ -220,6 +221,34 @@ async fn retry_after_is_read() {
         match send(&egress(), &receiver.url("/")).await.result {
             Exchanged::Answered { retry_after, .. } => {
                 assert_eq!(retry_after, wait.map(Duration::from_millis), "{value}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_receiver_asks_for_is_read_beside_any_status() {
+    for (status, headers, expected) in [
+        (200, "Webhook-Delivery: Disable\r\n", Some(Asks::Disable)),
+        (
+            400,
+            "webhook-delivery: abort-message\r\n",
+            Some(Asks::Abort),
+        ),
+        (
+            500,
+            "webhook-delivery: abort-message\r\nwebhook-delivery: disable\r\n",
+            Some(Asks::Disable),
+        ),
+        (500, "webhook-delivery: perhaps\r\n", None),
+        (200, "", None),
+    ] {
+        let head = format!("HTTP/1.1 {status} Any\r\n{headers}content-length: 0\r\n\r\n");
+        let receiver = Receiver::answering(head).await;
+        match send(&egress(), &receiver.url("/")).await.result {
+            Exchanged::Answered { asks, response, .. } => {
+                assert_eq!((asks, response.status), (expected, status), "{headers}");
             }
             other => panic!("{other:?}"),
         }

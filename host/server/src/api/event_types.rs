@@ -2,6 +2,10 @@
 //!
 //! A type may have an example and a JSON Schema. Payloads that do not meet the schema are refused
 //! when they are posted; the example has to meet it too, so that whoever goes by it is let in.
+//!
+//! What is under `whisperer.` is ours: nobody puts a type there, and the four that there are stay.
+
+pub(in crate::api) mod operational;
 
 use std::sync::Arc;
 
@@ -146,7 +150,7 @@ pub(super) async fn put(
         false => body::object(&received.bytes)?,
     };
     let mut errors = FieldErrors::default();
-    let name = errors.note("name", EventType::parse(&name).map_err(Into::into));
+    let name = errors.note("name", name_of(&name));
     errors.note_unknown(&input, &FIELDS);
     let info = info(&input, &received.bytes, &mut errors)?;
     let Some((name, info)) = name.zip(info) else {
@@ -202,7 +206,7 @@ pub(super) async fn put(
     responses(
         (status = 204),
         (status = 404, description = "It is not registered."),
-        (status = 409, description = "Hooks name it."),
+        (status = 409, description = "Hooks name it, or it is one of the server's own."),
     ),
 )]
 pub(super) async fn delete(
@@ -212,6 +216,13 @@ pub(super) async fn delete(
 ) -> Result<Response, Problem> {
     let snapshot = api.catalog.snapshot();
     let (name, info) = registered(&snapshot, &name)?;
+    if operational::about(name).is_some() {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "This event type is the server's own: it tells operational events by it, and it stays. \
+             Whoever does not want to hear of it deletes the hook that subscribes to it.",
+        ));
+    }
     let subscribed = EventPattern::Exact(name.clone());
     let hooks = snapshot
         .hooks
@@ -231,6 +242,18 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+fn name_of(text: &str) -> Checked<EventType> {
+    let name = EventType::parse(text)?;
+    if name.is_operational() {
+        return Err(
+            "Event types under \"whisperer.\" are the server's own, which it tells \
+                    operational events by: choose another first part."
+                .into(),
+        );
+    }
+    Ok(name)
+}
+
 fn registered<'a>(
     snapshot: &'a CatalogSnapshot,
     name: &str,
@@ -246,7 +269,7 @@ fn registered<'a>(
 fn view<'a>(name: &'a EventType, info: &'a EventTypeInfo) -> View<'a> {
     View {
         name: name.as_str(),
-        description: &info.description,
+        description: operational::about(name).map_or(&*info.description, |about| about.description),
     }
 }
 
@@ -255,8 +278,16 @@ fn whole_view<'a>(name: &'a EventType, info: &'a EventTypeInfo) -> WholeView<'a>
     let schema = info.schema.as_deref().map(|schema| &**schema.text());
     WholeView {
         listed: view(name, info),
-        example: info.example.as_deref().and_then(raw),
+        example: example_of(name, info).and_then(raw),
         schema: schema.and_then(raw),
+    }
+}
+
+/// A payload of this type, if it has an example.
+pub(in crate::api) fn example_of<'a>(name: &EventType, info: &'a EventTypeInfo) -> Option<&'a str> {
+    match operational::about(name) {
+        Some(about) => Some(about.example),
+        None => info.example.as_deref(),
     }
 }
 

@@ -18,6 +18,7 @@ use whisperer_domain::port::DeliveryQuery;
 
 use super::Api;
 use super::auth::Principal;
+use super::hooks::state;
 use super::list::List;
 use super::problem::Problem;
 use super::query::{Paging, Query};
@@ -142,7 +143,12 @@ pub(super) async fn one(
     let found = api.ledger.find(sequence, who.scope()).await?;
     let found = found.ok_or_else(Problem::not_found)?;
     let snapshot = api.catalog.snapshot();
-    Ok(Json(DetailView::of(&found, &snapshot)).into_response())
+    let lane = match snapshot.hooks.get(&found.view.delivery.hook) {
+        Some(hook) if found.state().due().is_some() => state::rest(&api, hook).await,
+        Some(_) | None => None,
+    };
+    let view = DetailView::of(&found, lane.as_ref(), &snapshot);
+    Ok(Json(view).into_response())
 }
 
 /// What is no number is no delivery's id.

@@ -10,6 +10,7 @@ mod draft;
 mod filter;
 mod headers;
 mod list;
+mod ordered;
 mod pause;
 mod registry;
 mod retry;
@@ -17,7 +18,7 @@ mod sample;
 pub(in crate::api) mod schema;
 mod secret_key;
 mod settings;
-mod state;
+pub(in crate::api) mod state;
 mod subscription;
 mod view;
 
@@ -100,7 +101,7 @@ pub(super) async fn create(
     let received = body::receive(&api, request, HOOK_BYTES_MAX).await?;
     let input = Written::of(&received.bytes)?;
     let snapshot = api.catalog.snapshot();
-    let hook = draft::hook(&input, &api, &snapshot, Basis::New(&who.owner))
+    let hook = draft::hook(&input, &api, &snapshot, Basis::New(&who.owner), &who)
         .map_err(Problem::invalid_at_top)?;
     if snapshot.hooks.len() >= HOOKS_MAX {
         return Err(Problem::new(
@@ -226,7 +227,8 @@ async fn change(
             Manner::Replace => Basis::Replacing(old),
             Manner::Patch => Basis::Patching(old),
         };
-        let new = draft::hook(&input, api, &snapshot, basis).map_err(Problem::invalid_at_top)?;
+        let new =
+            draft::hook(&input, api, &snapshot, basis, who).map_err(Problem::invalid_at_top)?;
         let note = who.note(
             manner.word(),
             Some(&HookView::of(old, None, &snapshot)),
@@ -248,7 +250,10 @@ async fn change(
             }
             Err(CatalogError::Stale) => {}
             Err(
-                error @ (CatalogError::Duplicate | CatalogError::NotFound | CatalogError::Down(_)),
+                error @ (CatalogError::Duplicate
+                | CatalogError::NotFound
+                | CatalogError::TooManyPending { .. }
+                | CatalogError::Down(_)),
             ) => return Err(error.into()),
         }
     }

@@ -172,6 +172,14 @@ impl From<CatalogError> for Problem {
                 StatusCode::CONFLICT,
                 "It is being changed by others at this moment: read it again and repeat.",
             ),
+            CatalogError::TooManyPending { most } => Self::invalid_at_top(FieldErrors::of(
+                "ordered",
+                format!(
+                    "More than {most} deliveries of this hook are pending, too many to put into \
+                     another order at once: let them be delivered, or call them off by POST \
+                     /whisperer/deliveries/cancel/ {{\"hook\": …}}, and then change it."
+                ),
+            )),
             CatalogError::Down(down) => down.into(),
         }
     }

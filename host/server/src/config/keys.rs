@@ -57,7 +57,7 @@ pub fn table() -> String {
     lines.join("\n")
 }
 
-pub const KEYS: [Key; 24] = [
+pub const KEYS: [Key; 26] = [
     Key::new(
         "listen",
         "127.0.0.1:8080",
@@ -162,6 +162,17 @@ pub const KEYS: [Key; 24] = [
         "delivery_buffer_bytes",
         "67108864",
         "Payloads held ready in memory; what does not fit is read when its turn comes.",
+    ),
+    Key::new(
+        "failing_told_secs",
+        "3600",
+        "A hook whose attempts all fail for so long is told of, by the event \
+         `whisperer.hook.failing`.",
+    ),
+    Key::new(
+        "failing_disabled_secs",
+        "432000",
+        "A hook whose attempts all fail for so long is disabled; 0: never.",
     ),
     Key::new(
         "plugin_timeout_ms",

@@ -10,18 +10,22 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use whisperer_delivery::{Delivery, DeliveryConfig, DeliveryHandle};
 use whisperer_domain::address::AddressPolicy;
-use whisperer_domain::port::Clock;
+use whisperer_domain::health::Patience;
+use whisperer_domain::hook::Ordered;
+use whisperer_domain::port::{Catalog as _, Clock};
 use whisperer_egress::{Egress, EgressConfig};
 use whisperer_sandbox::{CompileBounds, Compiler, Sandbox, SandboxConfig};
 use whisperer_store::{RedbStore, StoreConfig};
 
-use crate::api::{Api, Limits, Ports};
+use crate::api::{Api, Limits, MetricsText, Ports};
 use crate::cli::COMPILE_PLUGIN;
 use crate::config::Config;
+use crate::metrics::{self, Seen};
 use crate::recorder;
 use crate::{Readiness, SystemClock};
 
@@ -81,17 +85,19 @@ impl Parts {
         })
     }
 
-    pub(super) fn api(&self, config: &Config) -> Arc<Api> {
+    /// Its metrics tell of delivering from when that has started.
+    pub(super) fn api(
+        &self,
+        config: &Config,
+        delivery: &Arc<OnceCell<DeliveryHandle>>,
+    ) -> Arc<Api> {
         let ports = Ports {
             catalog: Arc::clone(&self.store) as _,
             ledger: Arc::clone(&self.store) as _,
             clock: Arc::clone(&self.clock),
             policy: Arc::clone(&self.policy),
             plugins: Arc::clone(&self.sandbox) as _,
-            metrics: {
-                let recorder = self.recorder.clone();
-                Arc::new(move || recorder.render())
-            },
+            metrics: self.metrics_text(Arc::clone(delivery)),
             readiness: Arc::clone(&self.readiness),
         };
         let limits = Limits {
@@ -103,19 +109,44 @@ impl Parts {
         Api::new(ports, limits)
     }
 
+    fn metrics_text(&self, delivery: Arc<OnceCell<DeliveryHandle>>) -> MetricsText {
+        let (recorder, store) = (self.recorder.clone(), Arc::clone(&self.store));
+        Arc::new(move || {
+            let mut text = recorder.render();
+            if let Some(delivery) = delivery.get() {
+                let catalog = store.snapshot();
+                let hooks = catalog.hooks.values();
+                let ordered = hooks.filter(|hook| hook.ordered != Ordered::No).count();
+                let seen = Seen {
+                    stats: delivery.stats(),
+                    hooks_ordered: ordered as u64,
+                };
+                metrics::write(&mut text, &seen);
+            }
+            text
+        })
+    }
+
+    pub(super) fn delivery_config(&self, config: &Config) -> DeliveryConfig {
+        let disabled_secs = config.failing_disabled_secs;
+        DeliveryConfig {
+            attempts_max: config.attempts_max,
+            buffer_bytes: config.delivery_buffer_bytes,
+            patience: Patience {
+                told_after: Duration::from_secs(config.failing_told_secs),
+                disabled_after: (disabled_secs > 0).then(|| Duration::from_secs(disabled_secs)),
+            },
+            ..DeliveryConfig::new(self.seed)
+        }
+    }
+
     pub(super) fn deliver(
         &self,
-        attempts_max: usize,
-        buffer_bytes: usize,
+        config: DeliveryConfig,
         workers: TaskTracker,
         stop: CancellationToken,
         grace: Duration,
     ) -> DeliveryHandle {
-        let config = DeliveryConfig {
-            attempts_max,
-            buffer_bytes,
-            ..DeliveryConfig::new(self.seed)
-        };
         let ports = whisperer_delivery::Ports {
             ledger: Arc::clone(&self.store) as _,
             catalog: Arc::clone(&self.store) as _,

@@ -16,6 +16,7 @@ use whisperer_domain::catalog::{CatalogChange, Token};
 use whisperer_domain::event::Event;
 use whisperer_domain::event_type::{EventType, EventTypeInfo, OMS_CATALOGUE};
 use whisperer_domain::id::{Digest, Owner, Sequence};
+use whisperer_domain::news::NEWS_TYPES;
 use whisperer_domain::plugin::{Membership, PluginName};
 use whisperer_domain::port::{AuditedCatalog, BoxFuture, Catalog, Clock, Ledger, Scope};
 use whisperer_domain::time::Timestamp;
@@ -73,7 +74,7 @@ impl Answer {
 }
 
 impl TestApp {
-    /// With the OMS's event types, the plugins `redact` and `slack`, and tokens for the admin
+    /// With the OMS's event types and the operational ones, the plugins `redact` and `slack`, and tokens for the admin
     /// (`root`) and the owners `alice` and `bob`, each named as its owner.
     pub(crate) async fn new() -> Self {
         Self::with(Limits::default()).await
@@ -213,7 +214,7 @@ impl TestApp {
 }
 
 fn setup() -> Vec<CatalogChange> {
-    let types = OMS_CATALOGUE.iter().map(|name| {
+    let types = OMS_CATALOGUE.iter().chain(&NEWS_TYPES).map(|name| {
         CatalogChange::PutEventType(EventType::parse(name).unwrap(), EventTypeInfo::default())
     });
     let tokens = ["root", "alice", "bob"].map(|name| {

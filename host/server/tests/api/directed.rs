@@ -31,6 +31,8 @@ fn settlement(hook: u64, sequence: u64, status: Option<u16>, verdict: Verdict) -
         verdict,
         pin: None,
         effect: None,
+        health: None,
+        news: None,
     }
 }
 

@@ -61,12 +61,14 @@ pub(crate) async fn settlement(
 ) -> Settlement {
     let leases = app.store.acquire(None, 10).await.unwrap();
     Settlement {
-        lease: leases[0],
+        lease: leases[0].lease,
         sequence: Sequence(sequence),
         attempt: Some(attempt),
         verdict,
         pin: None,
         effect: None,
+        health: None,
+        news: None,
     }
 }
 

@@ -140,7 +140,32 @@ async fn each_fault_is_named_where_it_is() {
             "/targt_url/0",
             "Unknown field. Did you mean \"target_url\"?",
         ),
-        (json!({"rate_limit": 5}), "/rate_limit/0", "Unknown field."),
+        (
+            json!({"rate_limit": 0}),
+            "/rate_limit/0",
+            "Ensure this value is greater than or equal to 1.",
+        ),
+        (
+            json!({"rate_limit": 10_001}),
+            "/rate_limit/0",
+            "Ensure this value is less than or equal to 10000.",
+        ),
+        (
+            json!({"rate_limit": 0.5}),
+            "/rate_limit/0",
+            "A valid integer is required.",
+        ),
+        (
+            json!({"ordered": "objects"}),
+            "/ordered/0",
+            "Must be false, true (each delivery waits for all before it) or \"object\" (for those \
+             before it with the same object_id).",
+        ),
+        (
+            json!({"orderd": true}),
+            "/orderd/0",
+            "Unknown field. Did you mean \"ordered\"?",
+        ),
     ] {
         let mut body = json!({
             "target_url": "https://example.com/in", "event_type": "package.created",
@@ -175,7 +200,7 @@ async fn all_faults_are_told_at_once() {
     let body = json!({
         "event_type": "nope", "timeout_ms": 1, "retry_countdown_config": {"choice": "x"},
         "colour": "red", "additional_headers": {"Host": "x"}, "secret_key": "********",
-        "config": {"auth": {}}, "filter": {"path": "a"}, "ordered": true,
+        "config": {"auth": {}}, "filter": {"path": "a"}, "ordered": [],
     });
     let (_, answer) = app.root("POST", "/hooks/", &body).await.parts();
     let mut fields: Vec<&String> = answer["errors"].as_object().unwrap().keys().collect();

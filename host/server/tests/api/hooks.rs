@@ -34,10 +34,14 @@ async fn a_hook_has_every_field_and_its_defaults() {
             "max_attempts": 10,
             "max_age": 604_800,
             "max_in_flight": 8,
+            "rate_limit": null,
+            "ordered": false,
             "filter": null,
             "state": {
                 "status": "active", "secrets": null, "pending": 0, "pending_at_least": false,
                 "next_attempt_at": null, "last_outcome": null,
+                "breaker": "closed", "breaker_until": null, "failing_since": null,
+                "paced": null, "not_before": null,
             },
         })
     );
@@ -61,6 +65,8 @@ async fn a_hook_that_is_read_and_put_back_stays_the_same() {
             "max_attempts": 3,
             "max_age": 60,
             "max_in_flight": 1,
+            "rate_limit": 10_000,
+            "ordered": "object",
             "is_active": false,
         }))
         .await;

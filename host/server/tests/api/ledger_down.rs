@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use whisperer_domain::catalog::Revision;
 use whisperer_domain::event::NewEvent;
+use whisperer_domain::hook::Ordered;
 use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
-    AcceptError, Accepted, Attempted, BoxFuture, Budget, DeliveryQuery, DirectError, Directed,
-    Directive, EventFound, EventPage, EventQuery, FeedSink, LaneView, Lease, Ledger, LedgerStatus,
-    Page, Run, Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
+    AcceptError, Accepted, Acquired, Attempted, BoxFuture, Budget, DeliveryQuery, DirectError,
+    Directed, Directive, EventFound, EventPage, EventQuery, FeedSink, LaneView, Lease, Ledger,
+    LedgerStatus, Page, Run, Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -32,7 +33,11 @@ impl Ledger for LedgerDown {
 
     fn feed(&self, _: Arc<dyn FeedSink>) {}
 
-    fn acquire(&self, _: Option<HookId>, _: usize) -> BoxFuture<'_, Result<Vec<Lease>, StoreDown>> {
+    fn acquire(
+        &self,
+        _: Option<HookId>,
+        _: usize,
+    ) -> BoxFuture<'_, Result<Vec<Acquired>, StoreDown>> {
         down()
     }
 
@@ -42,6 +47,7 @@ impl Ledger for LedgerDown {
         _: Timestamp,
         _: Vec<Sequence>,
         _: Budget,
+        _: Ordered,
     ) -> BoxFuture<'_, Result<Taken, StoreDown>> {
         down()
     }

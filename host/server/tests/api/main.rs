@@ -23,6 +23,8 @@ mod hooks;
 mod ledger_down;
 mod metrics;
 mod openapi;
+mod operational;
+mod pace;
 mod plugins;
 mod retry;
 mod secrets;

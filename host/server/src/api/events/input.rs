@@ -148,9 +148,15 @@ fn optional<T>(
 /// Exactly a registered type: the dashed spelling is a courtesy to subscribers only.
 pub(super) fn event_type(given: &Value, snapshot: &CatalogSnapshot) -> Checked<EventType> {
     let text = value::text(given, TYPE_CHARS_MAX)?;
-    EventType::parse(text)
-        .ok()
-        .filter(|name| snapshot.event_types.contains_key(name))
+    let name = EventType::parse(text).ok();
+    if name.as_ref().is_some_and(EventType::is_operational) {
+        return Err(
+            "Events under \"whisperer.\" are told by the server itself: post yours under \
+                    another name."
+                .into(),
+        );
+    }
+    name.filter(|name| snapshot.event_types.contains_key(name))
         .ok_or_else(|| unknown_event_type(text, snapshot))
 }
 

@@ -191,7 +191,13 @@ fn recipients(
             .map_err(|error| Problem::internal(&error))?;
         let event = &found.event;
         let payload = envelope::is_json(&event.content_type).then_some(&*event.payload);
-        return Ok(snapshot.recipients(&event.event_type, payload, filter.as_ref()));
+        let mut all = snapshot.recipients(&event.event_type, payload, filter.as_ref());
+        if event.event_type.is_operational() {
+            // Whose owner is no admin any more hears of it no more.
+            let listeners = snapshot.listeners(&event.event_type);
+            all.retain(|hook| listeners.contains(hook));
+        }
+        return Ok(all);
     };
     let mut wrong = Vec::new();
     for id in hooks {

@@ -11,6 +11,7 @@ use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{Attempted, DeliveryView};
 
 use crate::api::hooks::HookView;
+use crate::api::hooks::state::SeenLane;
 use crate::api::moment;
 
 #[derive(Serialize, ToSchema)]
@@ -39,6 +40,8 @@ pub(in crate::api) struct HookEventView<'a> {
     /// Why it ended without being delivered.
     state_reason: Option<String>,
     next_attempt_at: Option<String>,
+    /// What keeps it from being tried. That its receiver is left alone for a while is told where
+    /// a delivery is shown alone, not in lists.
     waiting_for: Option<String>,
 }
 
@@ -101,9 +104,18 @@ pub(super) struct DetailView<'a> {
 }
 
 impl<'a> DetailView<'a> {
-    pub(super) fn of(found: &'a Attempted, snapshot: &'a CatalogSnapshot) -> Self {
+    pub(super) fn of(
+        found: &'a Attempted,
+        lane: Option<&SeenLane>,
+        snapshot: &'a CatalogSnapshot,
+    ) -> Self {
+        let mut summary = HookEventView::of(&found.view, snapshot);
+        if let (Some(due), Some(lane)) = (found.state().due(), lane) {
+            summary.next_attempt_at = Some(moment::write(lane.not_before(due)));
+            summary.waiting_for = summary.waiting_for.or_else(|| lane.rests_for());
+        }
         Self {
-            summary: HookEventView::of(&found.view, snapshot),
+            summary,
             attempts: found.attempts.iter().map(attempt).collect(),
         }
     }
@@ -222,6 +234,9 @@ pub(super) fn reason(state: &DeliveryState) -> Option<String> {
             coded(code, message)
         )),
         DeliveryState::Dead(DeadCause::Unsendable(words)) => Some(words.clone()),
+        DeliveryState::Dead(DeadCause::Aborted) => {
+            Some("the receiver asked not to be sent it again".to_owned())
+        }
         DeliveryState::Cancelled(CancelCause::HookDeleted) => {
             Some("the hook was deleted".to_owned())
         }

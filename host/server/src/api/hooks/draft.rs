@@ -17,13 +17,14 @@ use super::chain::{self, Old};
 use super::settings::Settings;
 use super::{config, filter, secret_key, subscription};
 use crate::api::Api;
+use crate::api::auth::Principal;
 use crate::api::body;
 use crate::api::field_errors::{Checked, FieldErrors};
 use crate::api::problem::Problem;
 use crate::api::value;
 use crate::nearest::did_you_mean;
 
-const WRITABLE: [&str; 16] = [
+const WRITABLE: [&str; 18] = [
     "target_url",
     "event_type",
     "retry_countdown_config",
@@ -39,6 +40,8 @@ const WRITABLE: [&str; 16] = [
     "max_attempts",
     "max_age",
     "max_in_flight",
+    "rate_limit",
+    "ordered",
     "filter",
 ];
 /// Clients send back what they read: these are ours to say and are passed over.
@@ -76,7 +79,7 @@ impl<'a> Basis<'a> {
         }
     }
 
-    fn owner(self) -> &'a Owner {
+    pub(super) fn owner(self) -> &'a Owner {
         match self {
             Self::New(owner) => owner,
             Self::Replacing(old) | Self::Patching(old) => &old.owner,
@@ -91,13 +94,14 @@ pub(super) fn hook(
     api: &Api,
     snapshot: &CatalogSnapshot,
     basis: Basis<'_>,
+    who: &Principal,
 ) -> Result<Hook, FieldErrors> {
     let input = &written.members;
     let mut errors = unknown_fields(input);
     let target = errors.note("target_url", target(input.get("target_url"), api, basis));
     let subscription = errors.note(
         "event_type",
-        subscription::read(input.get("event_type"), snapshot, basis),
+        subscription::read(input.get("event_type"), snapshot, basis, who),
     );
     let secret_key = errors.note(
         "secret_key",
@@ -157,6 +161,8 @@ pub(super) fn hook(
         signatures: settings.signatures,
         timeout: settings.timeout,
         max_in_flight: settings.max_in_flight,
+        rate_limit: settings.rate_limit,
+        ordered: settings.ordered,
         created_at: old.map_or(Timestamp(0), |old| old.created_at),
         modified_at: old.map_or(Timestamp(0), |old| old.modified_at),
         revision: old.map_or(0, |old| old.revision),

@@ -110,7 +110,10 @@ async fn change(api: &Api, who: &Principal, id: &str, wish: Wish) -> Result<Resp
             }
             Err(CatalogError::Stale) => {}
             Err(
-                error @ (CatalogError::Duplicate | CatalogError::NotFound | CatalogError::Down(_)),
+                error @ (CatalogError::Duplicate
+                | CatalogError::NotFound
+                | CatalogError::TooManyPending { .. }
+                | CatalogError::Down(_)),
             ) => return Err(error.into()),
         }
     }

@@ -1,4 +1,5 @@
-//! `/hooks/registry/`: the names a hook may subscribe to, as the OMS lists them.
+//! `/hooks/registry/`: the names a hook may subscribe to, as the OMS lists them. Those of
+//! operational events are shown to admins only, for others cannot have them.
 
 use std::sync::Arc;
 
@@ -18,13 +19,14 @@ use crate::api::auth::Principal;
 )]
 pub(in crate::api) async fn registry(
     State(api): State<Arc<Api>>,
-    _who: Principal,
+    who: Principal,
 ) -> Json<Vec<String>> {
     let snapshot = api.catalog.snapshot();
     Json(
         snapshot
             .event_types
             .keys()
+            .filter(|name| who.is_admin() || !name.is_operational())
             .map(ToString::to_string)
             .collect(),
     )

@@ -29,6 +29,7 @@ use super::{STALE_ROUNDS_MAX, hook_id, visible};
 use crate::api::Api;
 use crate::api::auth::Principal;
 use crate::api::body;
+use crate::api::event_types::example_of;
 use crate::api::events::fresh_id;
 use crate::api::field_errors::{Checked, FieldErrors};
 use crate::api::hook_events::{Awaited, Watched, attempt_view};
@@ -168,8 +169,8 @@ fn event_type(
 /// The example that stands in the catalogue, or a small one that says what it is.
 fn sample(event_type: &EventType, snapshot: &CatalogSnapshot) -> String {
     let info = snapshot.event_types.get(event_type);
-    if let Some(example) = info.and_then(|info| info.example.as_ref()) {
-        return example.to_string();
+    if let Some(example) = info.and_then(|info| example_of(event_type, info)) {
+        return example.to_owned();
     }
     json!({"id": 1, "description": format!("A sample of {event_type}")}).to_string()
 }

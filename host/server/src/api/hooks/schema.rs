@@ -25,7 +25,8 @@ pub(in crate::api) struct HookInput {
     /// http or https, to where the address policy lets it be sent.
     #[schema(max_length = 2048, example = "https://partner.example/webhooks")]
     target_url: String,
-    /// A registered type, or a pattern: `package.*`, `*`.
+    /// A registered type, or a pattern: `package.*`, `*`. Those under `whisperer.` take an admin's
+    /// token, and `*` does not mean them.
     #[schema(example = "package.created")]
     event_type: String,
     retry_countdown_config: Option<RetryCountdownConfig>,
@@ -52,6 +53,10 @@ pub(in crate::api) struct HookInput {
     max_age: Option<u64>,
     #[schema(minimum = 1, maximum = 256)]
     max_in_flight: Option<u16>,
+    /// Attempts per second, at most. Null: as many as there are to make.
+    #[schema(minimum = 1, maximum = 10000)]
+    rate_limit: Option<u32>,
+    ordered: Option<Ordered>,
     /// Which payloads it wants: see the README.
     #[schema(value_type = Option<Object>)]
     filter: Option<Value>,
@@ -97,6 +102,22 @@ pub(in crate::api) struct PluginLink {
 pub(in crate::api) struct ShownLink {
     name: String,
     config: Value,
+}
+
+/// `true`: each delivery waits until those before it are delivered, discarded, dead or cancelled.
+/// `"object"`: only for those about the same `object_id`. What is brought back or replayed stands
+/// behind what is there. It is turned on or off while at most 10,000 deliveries are pending.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::api) enum Ordered {
+    Whole(bool),
+    By(OrderedBy),
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api) enum OrderedBy {
+    Object,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -9,14 +9,15 @@ use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::hook::{
     Hook, MAX_AGE_DEFAULT, MAX_ATTEMPTS_MAX, MAX_IN_FLIGHT_DEFAULT, MAX_IN_FLIGHT_MAX,
-    OnPluginError, PluginChoice, TIMEOUT_DEFAULT, TIMEOUT_MAX, TIMEOUT_MIN,
+    OnPluginError, Ordered, PluginChoice, RATE_LIMIT_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX,
+    TIMEOUT_MIN,
 };
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::secret::Secret;
 use whisperer_domain::sign::SignatureForm;
 
 use super::chain::{self, Old};
-use super::{headers, retry};
+use super::{headers, ordered, retry};
 use crate::api::field_errors::{Checked, FieldErrors};
 use crate::api::value;
 
@@ -51,6 +52,8 @@ pub(super) struct Settings {
     pub(super) signatures: Vec<SignatureForm>,
     pub(super) timeout: Duration,
     pub(super) max_in_flight: u16,
+    pub(super) rate_limit: Option<u32>,
+    pub(super) ordered: Ordered,
 }
 
 impl Default for Settings {
@@ -66,6 +69,8 @@ impl Default for Settings {
             signatures: vec![SignatureForm::Whisperer, SignatureForm::Standard],
             timeout: TIMEOUT_DEFAULT,
             max_in_flight: MAX_IN_FLIGHT_DEFAULT,
+            rate_limit: None,
+            ordered: Ordered::No,
         }
     }
 }
@@ -83,6 +88,8 @@ impl Settings {
             signatures: hook.signatures.clone(),
             timeout: hook.timeout,
             max_in_flight: hook.max_in_flight,
+            rate_limit: hook.rate_limit,
+            ordered: hook.ordered,
         }
     }
 
@@ -102,16 +109,6 @@ impl Settings {
             fresh.retry,
             retry::read,
         );
-        fields.set("max_attempts", &mut self.max_attempts, None, |given| {
-            Ok(u32::try_from(value::integer(given, 1, MAX_ATTEMPTS_MAX.into())?).ok())
-        });
-        fields.set("max_age", &mut self.max_age, fresh.max_age, |given| {
-            Ok(Duration::from_secs(value::integer(
-                given,
-                1,
-                MAX_AGE_SECS_MAX,
-            )?))
-        });
         fields.set(
             "additional_headers",
             &mut self.additional_headers,
@@ -136,19 +133,35 @@ impl Settings {
             fresh.signatures,
             signatures,
         );
-        fields.set("timeout_ms", &mut self.timeout, fresh.timeout, |given| {
+        self.read_bounds(fields);
+    }
+
+    /// How long, how often, how many at a time, in which order.
+    fn read_bounds(&mut self, mut fields: Fields<'_>) {
+        fields.set("timeout_ms", &mut self.timeout, TIMEOUT_DEFAULT, |given| {
             let (min, max) = (whole_millis(TIMEOUT_MIN), whole_millis(TIMEOUT_MAX));
             Ok(Duration::from_millis(value::integer(given, min, max)?))
+        });
+        fields.set("max_attempts", &mut self.max_attempts, None, |given| {
+            Ok(u32::try_from(value::integer(given, 1, MAX_ATTEMPTS_MAX.into())?).ok())
+        });
+        fields.set("max_age", &mut self.max_age, MAX_AGE_DEFAULT, |given| {
+            let secs = value::integer(given, 1, MAX_AGE_SECS_MAX)?;
+            Ok(Duration::from_secs(secs))
         });
         fields.set(
             "max_in_flight",
             &mut self.max_in_flight,
-            fresh.max_in_flight,
+            MAX_IN_FLIGHT_DEFAULT,
             |given| {
                 let count = value::integer(given, 1, MAX_IN_FLIGHT_MAX.into())?;
                 Ok(u16::try_from(count).unwrap_or(MAX_IN_FLIGHT_MAX))
             },
         );
+        fields.set("rate_limit", &mut self.rate_limit, None, |given| {
+            Ok(u32::try_from(value::integer(given, 1, RATE_LIMIT_MAX.into())?).ok())
+        });
+        fields.set("ordered", &mut self.ordered, Ordered::No, ordered::read);
     }
 }
 

@@ -1,10 +1,15 @@
 //! `event_type`: a registered name, a dashed spelling of one, or a pattern.
+//!
+//! What is under `whisperer.` tells of everybody's hooks and deliveries. Only an admin's token may
+//! write a hook that listens to it, be it to change something else, such as where it goes to; and
+//! only for an owner who is an admin, for to others nothing of it is sent.
 
 use serde_json::Value;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::event_type::{EventPattern, EventType};
 
 use super::draft::Basis;
+use crate::api::auth::Principal;
 use crate::api::field_errors::{Checked, Fault};
 use crate::api::value;
 use crate::nearest::nearest;
@@ -13,6 +18,41 @@ use crate::nearest::nearest;
 const CHARS_MAX: usize = 256;
 
 pub(super) fn read(
+    given: Option<&Value>,
+    snapshot: &CatalogSnapshot,
+    basis: Basis<'_>,
+    who: &Principal,
+) -> Checked<EventPattern> {
+    let wanted = wanted(given, snapshot, basis)?;
+    if wanted.is_operational() {
+        may_listen(snapshot, basis, who)?;
+    }
+    Ok(wanted)
+}
+
+/// 400, as for any value that this hook cannot have: 403 is for calls that a token cannot make at
+/// all.
+fn may_listen(snapshot: &CatalogSnapshot, basis: Basis<'_>, who: &Principal) -> Checked<()> {
+    if !who.is_admin() {
+        return Err(
+            "Events under \"whisperer.\" tell of everybody's hooks: to write a hook that \
+                    subscribes to them takes a token with the scope admin."
+                .into(),
+        );
+    }
+    let owner = basis.owner();
+    let mut tokens = snapshot.tokens.values();
+    if tokens.any(|token| token.is_admin() && token.owner == *owner) {
+        return Ok(());
+    }
+    Err(format!(
+        "Events under \"whisperer.\" are sent to hooks of admins only, and {owner}, who owns this \
+         hook, has no token with the scope admin."
+    )
+    .into())
+}
+
+fn wanted(
     given: Option<&Value>,
     snapshot: &CatalogSnapshot,
     basis: Basis<'_>,

@@ -6,13 +6,12 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::hook::Hook;
-use whisperer_domain::port::LaneView;
 use whisperer_domain::secret::MASK;
 
-use super::schema::{Envelope, OnPluginError, RetryCountdownConfig, ShownLink, Signature};
+use super::schema::{Envelope, OnPluginError, Ordered, RetryCountdownConfig, ShownLink, Signature};
 use super::settings::{ENVELOPES, ON_PLUGIN_ERROR, SIGNATURES, whole_millis};
-use super::state::HookState;
-use super::{chain, headers, retry, state};
+use super::state::{HookState, SeenLane};
+use super::{chain, headers, ordered, retry, state};
 use crate::api::moment;
 
 #[derive(Serialize, ToSchema)]
@@ -47,6 +46,8 @@ pub(in crate::api) struct HookView<'a> {
     max_attempts: u32,
     max_age: u64,
     max_in_flight: u16,
+    rate_limit: Option<u32>,
+    ordered: Ordered,
     /// Kept as text, too.
     #[schema(value_type = Option<Object>)]
     filter: Option<&'a RawValue>,
@@ -57,7 +58,7 @@ impl<'a> HookView<'a> {
     /// Without its lane a hook is shown as well: see [`state`].
     pub(in crate::api) fn of(
         hook: &'a Hook,
-        lane: Option<&LaneView>,
+        lane: Option<&SeenLane>,
         snapshot: &CatalogSnapshot,
     ) -> Self {
         Self {
@@ -84,6 +85,8 @@ impl<'a> HookView<'a> {
             max_attempts: hook.max_attempts(),
             max_age: hook.max_age.as_secs(),
             max_in_flight: hook.max_in_flight,
+            rate_limit: hook.rate_limit,
+            ordered: ordered::show(hook.ordered),
             filter: hook
                 .filter
                 .as_ref()
