@@ -10,7 +10,7 @@ use whisperer_domain::port::Taken;
 use whisperer_domain::time::Timestamp;
 
 /// Pending deliveries that one change of a hook may move: more would hold up everybody's commits.
-/// 10,000 take some 0.1 s (`examples/bench_lanes.rs`).
+/// 10,000 take some 0.1 s (`examples/bench_pending.rs`).
 pub(crate) const MOVED_MAX: usize = 10_000;
 /// Objects that a walk knows as blocked. Beyond them it ends.
 pub(crate) const BLOCKED_MAX: usize = 1000;

@@ -4,7 +4,7 @@
 //! Run by hand:
 //!
 //! ```text
-//! cargo run --release -p whisperer-store --example bench_lanes [deliveries]
+//! cargo run --release -p whisperer-store --example bench_pending [deliveries]
 //! ```
 //!
 //! Payloads of 300 bytes, the store's cache as the server has it. The hooks are copies of one row,
