@@ -52,8 +52,8 @@ async fn opened(server: &Server, hook: u64, for_millis: i64) -> Value {
     eventually("the breaker opens", SOON, async || {
         let state = server.state(hook).await;
         let now = jiff::Timestamp::now().as_millisecond();
-        let is_open = state["breaker"] == "open"
-            && millis(&state["breaker_until"]) - now > for_millis;
+        let is_open =
+            state["breaker"] == "open" && millis(&state["breaker_until"]) - now > for_millis;
         is_open.then_some(state)
     })
     .await
@@ -90,7 +90,9 @@ async fn a_dead_receiver_is_left_alone_and_served_again_once_it_is_back() {
     let metrics = server.http().get(format!("{}/metrics", server.base));
     let metrics = metrics.send().await.unwrap().text().await.unwrap();
     assert!(
-        metrics.lines().any(|it| it == "whisperer_lanes_breaker_open 1"),
+        metrics
+            .lines()
+            .any(|it| it == "whisperer_lanes_breaker_open 1"),
         "{metrics}"
     );
 

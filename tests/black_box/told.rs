@@ -187,7 +187,9 @@ async fn a_receiver_that_is_gone_ends_its_hook_and_an_operator_hears_of_it() {
         states.all(|it| it == "cancelled").then_some(deliveries)
     })
     .await;
-    let tried = deliveries.iter().map(|it| it["attempts"].as_array().unwrap());
+    let tried = deliveries
+        .iter()
+        .map(|it| it["attempts"].as_array().unwrap());
     assert_eq!(tried.map(Vec::len).sum::<usize>(), 1, "no further attempt");
     assert_eq!(receiver.count(), 1);
     assert_eq!(server.event("package.created", json!(9)).await, 0);

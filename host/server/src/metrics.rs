@@ -109,10 +109,7 @@ const ATTEMPTS_MEANING: &str = "Attempts that ended, by `outcome`.";
 
 /// All names that are written here.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    METRICS
-        .iter()
-        .map(|metric| metric.name)
-        .chain([ATTEMPTS])
+    METRICS.iter().map(|metric| metric.name).chain([ATTEMPTS])
 }
 
 /// In the text format of Prometheus.

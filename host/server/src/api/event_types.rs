@@ -245,9 +245,11 @@ pub(super) async fn delete(
 fn name_of(text: &str) -> Checked<EventType> {
     let name = EventType::parse(text)?;
     if name.is_operational() {
-        return Err("Event types under \"whisperer.\" are the server's own, which it tells \
+        return Err(
+            "Event types under \"whisperer.\" are the server's own, which it tells \
                     operational events by: choose another first part."
-            .into());
+                .into(),
+        );
     }
     Ok(name)
 }
@@ -267,8 +269,7 @@ fn registered<'a>(
 fn view<'a>(name: &'a EventType, info: &'a EventTypeInfo) -> View<'a> {
     View {
         name: name.as_str(),
-        description: operational::about(name)
-            .map_or(&*info.description, |about| about.description),
+        description: operational::about(name).map_or(&*info.description, |about| about.description),
     }
 }
 

@@ -161,7 +161,11 @@ async fn each_fault_is_named_where_it_is() {
             "Must be false, true (each delivery waits for all before it) or \"object\" (for those \
              before it with the same object_id).",
         ),
-        (json!({"orderd": true}), "/orderd/0", "Unknown field. Did you mean \"ordered\"?"),
+        (
+            json!({"orderd": true}),
+            "/orderd/0",
+            "Unknown field. Did you mean \"ordered\"?",
+        ),
     ] {
         let mut body = json!({
             "target_url": "https://example.com/in", "event_type": "package.created",

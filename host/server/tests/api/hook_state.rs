@@ -179,7 +179,10 @@ async fn a_lane_that_rests_tells_why_and_until_when() {
         let list = app.root("GET", "/hooks/", &Value::Null).await.json();
         assert_eq!(list[0], hook);
 
-        let delivery = app.root("GET", "/hook_events/1/", &Value::Null).await.json();
+        let delivery = app
+            .root("GET", "/hook_events/1/", &Value::Null)
+            .await
+            .json();
         assert_eq!(delivery["next_attempt_at"], due, "{delivery}");
         match (waits, &delivery["waiting_for"]) {
             (None, Value::Null) => {}

@@ -7,9 +7,9 @@ use whisperer_domain::event::NewEvent;
 use whisperer_domain::hook::Ordered;
 use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
-    AcceptError, Accepted, Acquired, Attempted, BoxFuture, Budget, DeliveryQuery, DirectError, Directed,
-    Directive, EventFound, EventPage, EventQuery, FeedSink, LaneView, Lease, Ledger, LedgerStatus,
-    Page, Run, Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
+    AcceptError, Accepted, Acquired, Attempted, BoxFuture, Budget, DeliveryQuery, DirectError,
+    Directed, Directive, EventFound, EventPage, EventQuery, FeedSink, LaneView, Lease, Ledger,
+    LedgerStatus, Page, Run, Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
 };
 use whisperer_domain::time::Timestamp;
 

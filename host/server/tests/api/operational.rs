@@ -22,7 +22,9 @@ async fn only_admins_listen() {
         "whisperer.hook.disabled",
         "whisperer-delivery-dead",
     ] {
-        let refused = app.call("alice", "POST", "/hooks/", &hook(event_type)).await;
+        let refused = app
+            .call("alice", "POST", "/hooks/", &hook(event_type))
+            .await;
         let (status, refused) = refused.parts();
         assert_eq!(status, 400, "{event_type}");
         let words = refused["event_type"][0].as_str().unwrap();
@@ -32,7 +34,10 @@ async fn only_admins_listen() {
         assert_eq!(made.status, 201, "{}", made.text);
     }
     // Not to be had by a change, nor for somebody who is no admin.
-    let made = app.call("alice", "POST", "/hooks/", &hook("*")).await.json();
+    let made = app
+        .call("alice", "POST", "/hooks/", &hook("*"))
+        .await
+        .json();
     let path = format!("/hooks/{}/", made["id"]);
     let wish = json!({"event_type": "whisperer.*"}).to_string();
     for (who, words) in [("alice", "scope admin"), ("root", "alice")] {
@@ -47,7 +52,9 @@ async fn only_admins_listen() {
 #[tokio::test]
 async fn a_lesser_token_of_an_admin_cannot_write_a_hook_that_listens() {
     let app = TestApp::new().await;
-    let made = app.call("root", "POST", "/hooks/", &hook("whisperer.*")).await;
+    let made = app
+        .call("root", "POST", "/hooks/", &hook("whisperer.*"))
+        .await;
     let path = format!("/hooks/{}/", made.json()["id"]);
     let lesser = json!({"owner": "root", "scopes": ["hooks:write"]});
     let lesser = app.root("POST", "/tokens/", &lesser).await.json();
@@ -65,7 +72,8 @@ async fn a_lesser_token_of_an_admin_cannot_write_a_hook_that_listens() {
 #[tokio::test]
 async fn nobody_posts_them() {
     let app = TestApp::new().await;
-    app.call("root", "POST", "/hooks/", &hook("whisperer.*")).await;
+    app.call("root", "POST", "/hooks/", &hook("whisperer.*"))
+        .await;
     let words = "told by the server itself";
     for name in ["whisperer.hook.failing", "whisperer.mine", "whisperer"] {
         let ours = json!({"type": name, "payload": 1});
@@ -162,6 +170,9 @@ async fn a_replay_goes_to_those_who_may_listen() {
     assert_eq!(again["deliveries"], 1, "{again}");
     let told = app.root("GET", path, &Value::Null).await.json();
     let hooks: Vec<&Value> = told.as_array().unwrap().iter().collect();
-    assert!(hooks.iter().all(|it| it["webhook"]["id"] == listener), "{told}");
+    assert!(
+        hooks.iter().all(|it| it["webhook"]["id"] == listener),
+        "{told}"
+    );
     assert_eq!(hooks.len(), 2);
 }

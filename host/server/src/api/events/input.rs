@@ -150,9 +150,11 @@ pub(super) fn event_type(given: &Value, snapshot: &CatalogSnapshot) -> Checked<E
     let text = value::text(given, TYPE_CHARS_MAX)?;
     let name = EventType::parse(text).ok();
     if name.as_ref().is_some_and(EventType::is_operational) {
-        return Err("Events under \"whisperer.\" are told by the server itself: post yours under \
+        return Err(
+            "Events under \"whisperer.\" are told by the server itself: post yours under \
                     another name."
-            .into());
+                .into(),
+        );
     }
     name.filter(|name| snapshot.event_types.contains_key(name))
         .ok_or_else(|| unknown_event_type(text, snapshot))

@@ -16,9 +16,11 @@ pub(super) fn read(given: &Value) -> Checked<Ordered> {
     match value::boolean(given) {
         Ok(true) => Ok(Ordered::Hook),
         Ok(false) => Ok(Ordered::No),
-        Err(_) => Err("Must be false, true (each delivery waits for all before it) or \"object\" \
+        Err(_) => Err(
+            "Must be false, true (each delivery waits for all before it) or \"object\" \
              (for those before it with the same object_id)."
-            .into()),
+                .into(),
+        ),
     }
 }
 

@@ -34,9 +34,11 @@ pub(super) fn read(
 /// all.
 fn may_listen(snapshot: &CatalogSnapshot, basis: Basis<'_>, who: &Principal) -> Checked<()> {
     if !who.is_admin() {
-        return Err("Events under \"whisperer.\" tell of everybody's hooks: to write a hook that \
+        return Err(
+            "Events under \"whisperer.\" tell of everybody's hooks: to write a hook that \
                     subscribes to them takes a token with the scope admin."
-            .into());
+                .into(),
+        );
     }
     let owner = basis.owner();
     let mut tokens = snapshot.tokens.values();

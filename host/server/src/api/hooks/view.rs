@@ -8,9 +8,7 @@ use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::hook::Hook;
 use whisperer_domain::secret::MASK;
 
-use super::schema::{
-    Envelope, OnPluginError, Ordered, RetryCountdownConfig, ShownLink, Signature,
-};
+use super::schema::{Envelope, OnPluginError, Ordered, RetryCountdownConfig, ShownLink, Signature};
 use super::settings::{ENVELOPES, ON_PLUGIN_ERROR, SIGNATURES, whole_millis};
 use super::state::{HookState, SeenLane};
 use super::{chain, headers, ordered, retry, state};
