@@ -1,7 +1,7 @@
 //! What a receiver asks for is kept: it is not sent more than its `rate_limit`, nothing before its
 //! `Retry-After`, and nothing at all, or one thing not again, by `webhook-delivery`.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -60,12 +60,10 @@ async fn a_rate_limit_holds_whatever_waits() {
 
 /// The next full second that is at least `ahead` away, as HTTP writes it, and when that is.
 fn http_date(ahead: Duration) -> (String, Instant) {
-    let (now, clock) = (SystemTime::now(), Instant::now());
-    let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let secs = (since_1970 + ahead).as_secs() + 1;
-    let at = jiff::Timestamp::from_second(i64::try_from(secs).unwrap()).unwrap();
+    let (now, clock) = (jiff::Timestamp::now(), Instant::now());
+    let at = jiff::Timestamp::from_second((now + ahead).as_second() + 1).unwrap();
     let text = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    (text, clock + (Duration::from_secs(secs) - since_1970))
+    (text, clock + at.duration_since(now).unsigned_abs())
 }
 
 /// E-04. What is told to one delivery holds for all of the hook; after it, it goes on slowly.
