@@ -1,6 +1,7 @@
 //! What a token may do, and who did something.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::id::Owner;
 
@@ -137,7 +138,7 @@ pub fn token_id(hash: &[u8; 32]) -> String {
         .collect()
 }
 
-/// Who did something, by which token.
+/// Who did something, by which token; what Whisperer did by itself has none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     pub owner: Owner,
@@ -152,6 +153,22 @@ pub struct Note {
     /// JSON.
     pub before: Option<String>,
     pub after: Option<String>,
+}
+
+impl Note {
+    /// A hook was disabled by us: by a receiver's wish, or because it only failed.
+    #[must_use]
+    pub fn of_disabling(reason: &str) -> Self {
+        Self {
+            actor: Actor {
+                owner: Owner::whisperer(),
+                token: String::new(),
+            },
+            action: "disabled",
+            before: None,
+            after: Some(json!({ "reason": reason }).to_string()),
+        }
+    }
 }
 
 /// A change as it is remembered.

@@ -39,7 +39,8 @@ pub struct CatalogSnapshot {
 }
 
 impl CatalogSnapshot {
-    /// The hooks that an operational event goes to: those that name it and are an admin's.
+    /// The hooks that operational events of this type may go to: those that name it and are an
+    /// admin's. Of each event [`CatalogSnapshot::recipients`] has the last word.
     #[must_use]
     pub fn listeners(&self, news: &EventType) -> Vec<HookId> {
         let is_admins = |id: &HookId| {

@@ -101,6 +101,12 @@ impl Owner {
         Ok(Self(text.into()))
     }
 
+    /// Whisperer itself, where it did something that nobody asked for.
+    #[must_use]
+    pub fn whisperer() -> Self {
+        Self("whisperer".into())
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -88,7 +88,7 @@ impl Default for Config {
             store_queue_max: 4096,
             store_queue_bytes_max: 64 << 20,
             store_quick_repair: false,
-            attempts_max: 256,
+            attempts_max: 1024,
             delivery_buffer_bytes: 64 << 20,
             failing_told_secs: 3600,
             failing_disabled_secs: 5 * 24 * 3600,

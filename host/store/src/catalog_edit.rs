@@ -37,7 +37,7 @@ impl Edit {
     pub(crate) fn object(&self) -> String {
         match self {
             Self::HookCreated(hook) | Self::HookReplaced(hook) | Self::HookDeleted(hook) => {
-                format!("hooks/{}", hook.id.0)
+                hook_object(hook.id)
             }
             Self::TypePut(name, _) | Self::TypeDeleted(name) => format!("event-types/{name}"),
             Self::TokenPut(token) => format!("tokens/{}", token_id(&token.hash)),
@@ -47,6 +47,11 @@ impl Edit {
             Self::Noted(object) => object.clone(),
         }
     }
+}
+
+/// A hook, as the audit names it.
+pub(crate) fn hook_object(id: HookId) -> String {
+    format!("hooks/{}", id.0)
 }
 
 /// The entry that a note becomes, once its change is made.

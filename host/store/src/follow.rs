@@ -3,6 +3,7 @@
 use whisperer_domain::attempt::Attempt;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::delivery::Delivery;
+use whisperer_domain::event::NewEvent;
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::LastAttempt;
@@ -53,4 +54,15 @@ fn status_of(attempt: &Attempt) -> Option<u16> {
         | Outcome::Discarded { .. }
         | Outcome::Internal { .. } => None,
     }
+}
+
+/// Of those who listen, those whose filters let the event through.
+pub(crate) fn that_want(
+    catalog: &CatalogSnapshot,
+    listeners: &[HookId],
+    event: &NewEvent,
+) -> Vec<HookId> {
+    let mut wanted = catalog.recipients(&event.event_type, Some(&event.payload), None);
+    wanted.retain(|id| listeners.contains(id));
+    wanted
 }

@@ -44,7 +44,7 @@ fn a_flag_wins_over_the_file_over_the_default() {
     let config = Config::load(Some(&path), &flags).unwrap();
     assert_eq!(config.listen.port(), 2);
     assert_eq!(config.grace_secs, 7);
-    assert_eq!(config.attempts_max, 256);
+    assert_eq!(config.attempts_max, 1024);
 }
 
 #[test]

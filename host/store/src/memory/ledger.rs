@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use whisperer_domain::access::Note;
 use whisperer_domain::attempt::Attempt;
 use whisperer_domain::catalog::Revision;
 use whisperer_domain::delivery::{CancelCause, Delivery, DeliveryState, Ready};
@@ -223,6 +224,8 @@ impl Model {
         let reason = reason.clone();
         catalog_edit::disable(&mut self.catalog, hook, reason.clone(), now)?;
         self.health.remove(&hook);
+        let note = Note::of_disabling(&reason);
+        self.note(Some(note), catalog_edit::hook_object(hook), now);
         match effect {
             HookEffect::Gone { .. } => self.cancel_lane(hook, &CancelCause::Gone, now),
             HookEffect::Disable { .. } => {}

@@ -9,7 +9,7 @@ use whisperer_domain::news::{News, may_tell_of};
 use whisperer_domain::time::Timestamp;
 
 use super::Model;
-use crate::delivery_uuid;
+use crate::{delivery_uuid, follow};
 
 impl Model {
     /// Of a delivery that was just settled.
@@ -40,8 +40,11 @@ impl Model {
         if recipients.is_empty() {
             return;
         }
-        if let Some(id) = self.free_id() {
-            self.add_event(news.event(id, &about), &recipients, now);
+        let Some(id) = self.free_id() else { return };
+        let event = news.event(id, &about);
+        let recipients = follow::that_want(&self.catalog, &recipients, &event);
+        if !recipients.is_empty() {
+            self.add_event(event, &recipients, now);
         }
     }
 

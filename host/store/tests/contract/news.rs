@@ -9,6 +9,7 @@ use whisperer_domain::catalog::{CatalogChange, Token};
 use whisperer_domain::delivery::DeadCause;
 use whisperer_domain::event::Event;
 use whisperer_domain::event_type::EventType;
+use whisperer_domain::filter::Filter;
 use whisperer_domain::hook::{Hook, HookStatus};
 use whisperer_domain::id::{HookId, Owner};
 use whisperer_domain::news::{HookNews, NEWS_TYPES};
@@ -21,6 +22,7 @@ over_both!(
     what_a_lane_learned_and_that_it_was_disabled_is_told,
     only_admins_hear_and_nobody_by_a_star,
     listeners_are_not_told_of,
+    a_listeners_filter_holds_for_news_too,
     what_did_not_come_about_is_not_told,
     a_listener_that_is_disabled_by_it_hears_nothing,
     a_listener_hears_of_what_is_settled_after_it_came,
@@ -263,6 +265,22 @@ async fn a_listener_hears_of_what_is_settled_after_it_came(stage: Stage) {
         create,
         stage.settle(dead(lease, 2))
     );
+    assert_eq!(types(&stage).await, ["whisperer.delivery.dead"]);
+}
+
+async fn a_listeners_filter_holds_for_news_too(stage: Stage) {
+    let lease = told(&stage).await;
+    stage.post("e2").await;
+    let listener = stage.catalog.snapshot().hooks[&HookId(2)].clone();
+    let filter = r#"{"path": "delivery.event.id", "eq": "e2"}"#;
+    let picky = Hook {
+        filter: Some(Arc::new(Filter::parse(filter).unwrap())),
+        ..Hook::clone(&listener)
+    };
+    stage.replace(picky).await;
+    stage.settle(dead(lease, 1)).await;
+    assert!(types(&stage).await.is_empty());
+    stage.settle(dead(lease, 2)).await;
     assert_eq!(types(&stage).await, ["whisperer.delivery.dead"]);
 }
 

@@ -247,6 +247,12 @@ async fn gone_disables_the_hook_and_cancels_its_lane(stage: Stage) {
     };
     assert_eq!(hook.status, disabled);
     assert_eq!(hook.revision, 2);
+    let noted = &stage.catalog.audit(None, 1).await.unwrap()[0];
+    assert_eq!(
+        (&*noted.action, &*noted.object, noted.actor.owner.as_str()),
+        ("disabled", "hooks/1", "whisperer")
+    );
+    assert_eq!(noted.after.as_deref(), Some(r#"{"reason":"410 Gone"}"#));
     assert!(stage.catalog.snapshot().revision > before.revision);
     assert_eq!(
         *stage.find(1).await.state(),

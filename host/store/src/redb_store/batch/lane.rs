@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use redb::ReadableTable;
+use whisperer_domain::access::Note;
 use whisperer_domain::catalog::CatalogChange;
 use whisperer_domain::delivery::CancelCause;
 use whisperer_domain::health::Health;
@@ -13,6 +14,7 @@ use whisperer_domain::port::{CatalogError, FeedItem, HookEffect};
 use whisperer_domain::time::Timestamp;
 
 use super::Batch;
+use crate::catalog_edit::hook_object;
 use crate::redb_store::fault::Fault;
 use crate::redb_store::record::{self, HookRecord};
 use crate::redb_store::{frame, rows};
@@ -76,6 +78,7 @@ impl Batch<'_, '_> {
         self.catalog_changes();
         self.write_hook(&hook, old)?;
         self.forget_health(id)?;
+        self.note(Some(Note::of_disabling(&reason)), hook_object(id))?;
         match effect {
             HookEffect::Gone { .. } => self.cancel_lane(id, CancelCause::Gone)?,
             HookEffect::Disable { .. } => {}

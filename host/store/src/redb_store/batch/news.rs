@@ -11,6 +11,7 @@ use whisperer_domain::news::{DELIVERY_DEAD, News, may_tell_of};
 
 use super::Batch;
 use crate::delivery_uuid::{self, CHANCE_BYTES};
+use crate::follow;
 use crate::redb_store::fault::Fault;
 use crate::redb_store::record::Row;
 use crate::redb_store::rows;
@@ -60,7 +61,11 @@ impl Batch<'_, '_> {
             tracing::error!(hook = hook.0, "no id was free for an operational event");
             return Ok(());
         };
-        self.write_event(news.event(id, &about), &recipients)?;
+        let event = news.event(id, &about);
+        let recipients = follow::that_want(&self.state.catalog, &recipients, &event);
+        if !recipients.is_empty() {
+            self.write_event(event, &recipients)?;
+        }
         Ok(())
     }
 
