@@ -198,7 +198,8 @@ impl Scheduler {
                     lane.standing = Standing::Fenced;
                     lane.forget_buffer();
                 } else {
-                    lane.fall_behind();
+                    // It is pending still, and in an ordered lane all that is buffered is behind it.
+                    lane.look();
                 }
             }
         }
