@@ -262,6 +262,7 @@ impl Lane {
     pub(crate) fn let_wait(&mut self, sequence: Sequence, due: Timestamp) {
         match self.line.wait(sequence, due) {
             Follows::Nothing => {}
+            Follows::Unknown => self.look(),
             Follows::All => {
                 self.forget_buffer();
                 // All of it is read when this one is due; what is being read began before.
