@@ -254,6 +254,10 @@ impl Lane {
         self.held.remove(&sequence);
         self.leave(sequence);
         if self.doubtful.remove(&sequence) {
+            if self.line.is_ordered() {
+                // If it is pending again, some of what is buffered may stand behind it.
+                self.reread();
+            }
             self.fall_behind();
         }
     }
