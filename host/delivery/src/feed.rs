@@ -40,8 +40,15 @@ pub(crate) struct Mark {
     pub(crate) lease: Lease,
     /// What it holds may be cancelled.
     pub(crate) recall: bool,
-    /// What was saved of it.
-    pub(crate) saved: Option<Health>,
+    pub(crate) saved: Option<Saved>,
+}
+
+/// What was saved of a lane.
+#[derive(Clone, Debug)]
+pub(crate) struct Saved {
+    pub(crate) health: Health,
+    /// Of the hook before this was read: of another one it says nothing.
+    pub(crate) hook_revision: Option<u64>,
 }
 
 /// What is worth another look.
@@ -96,8 +103,13 @@ impl Feed {
     }
 
     /// A lane of which nothing may be in memory yet.
-    pub(crate) fn acquired(&self, acquired: Acquired) {
-        self.mark_lane(acquired.lease, false, Some(acquired.health));
+    pub(crate) fn acquired(&self, acquired: Acquired, hook_revision: Option<u64>) {
+        let health = acquired.health;
+        let saved = Saved {
+            health,
+            hook_revision,
+        };
+        self.mark_lane(acquired.lease, false, Some(saved));
     }
 
     pub(crate) fn all_acquired(&self) {
@@ -105,7 +117,7 @@ impl Feed {
         self.bell.notify_one();
     }
 
-    fn mark_lane(&self, lease: Lease, recall: bool, saved: Option<Health>) {
+    fn mark_lane(&self, lease: Lease, recall: bool, saved: Option<Saved>) {
         let mut marks = self.marks();
         let mark = marks.lanes.entry(lease.hook).or_insert(Mark {
             lease,

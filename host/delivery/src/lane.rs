@@ -254,6 +254,10 @@ impl Lane {
         self.held.remove(&sequence);
         self.leave(sequence);
         if self.doubtful.remove(&sequence) {
+            if self.line.is_ordered() {
+                // If it is pending again, some of what is buffered may stand behind it.
+                self.reread();
+            }
             self.fall_behind();
         }
     }
@@ -262,6 +266,7 @@ impl Lane {
     pub(crate) fn let_wait(&mut self, sequence: Sequence, due: Timestamp) {
         match self.line.wait(sequence, due) {
             Follows::Nothing => {}
+            Follows::Unknown => self.look(),
             Follows::All => {
                 self.forget_buffer();
                 // All of it is read when this one is due; what is being read began before.

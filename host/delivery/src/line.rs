@@ -102,6 +102,8 @@ impl Line {
                     self.blocked.insert(object.clone(), due);
                     Follows::About(object.clone())
                 }
+                // It began in another order, and what it is about was not noted.
+                None if self.is_turning => Follows::Unknown,
                 None => Follows::Nothing,
             },
         }
@@ -142,6 +144,8 @@ pub(crate) enum Follows {
     Nothing,
     All,
     About(String),
+    /// The store has to be asked.
+    Unknown,
 }
 
 pub(crate) fn object(ready: &Ready) -> Option<&str> {

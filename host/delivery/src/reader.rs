@@ -51,6 +51,7 @@ pub(crate) async fn acquire_all(ports: &Ports, config: &DeliveryConfig, feed: &A
     let mut after = None;
     let mut failures = 0;
     loop {
+        let catalog = ports.catalog.snapshot();
         match contained(ports.ledger.acquire(after, LEASES_PAGE)).await {
             Ok(acquired) => {
                 failures = 0;
@@ -60,7 +61,8 @@ pub(crate) async fn acquire_all(ports: &Ports, config: &DeliveryConfig, feed: &A
                 };
                 after = Some(last.lease.hook);
                 for lane in acquired {
-                    feed.acquired(lane);
+                    let hook = catalog.hooks.get(&lane.lease.hook);
+                    feed.acquired(lane, hook.map(|hook| hook.revision));
                 }
                 feed.bell.notify_one();
             }

@@ -175,7 +175,9 @@ impl Scheduler {
             if self.places.running() == 0 && self.unsettled == 0 {
                 break;
             }
+            // In this order here too: what ended at the last instant has ended.
             tokio::select! {
+                biased;
                 () = self.parts.feed.bell.notified() => {}
                 () = &mut deadline => break,
             }

@@ -277,6 +277,9 @@ impl Health {
             Some(pace) if is_late => pace.not_before = pace.not_before.max(not_before),
             earlier => {
                 let was = earlier.map_or(heard.rate, |pace| pace.per_second.min(heard.rate));
+                // What was asked for before still holds: this one went because somebody waits.
+                let asked = earlier.map_or(not_before, |pace| pace.not_before);
+                let not_before = not_before.max(asked);
                 *earlier = Some(Pace {
                     per_second: (was / 2.0).max(PACE_MIN),
                     not_before,

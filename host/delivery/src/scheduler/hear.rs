@@ -68,6 +68,7 @@ impl Scheduler {
     }
 
     fn hear_marks(&mut self, marks: Marks, now: Timestamp) {
+        let catalog = self.parts.ports.catalog.snapshot();
         for (hook, mark) in marks.lanes {
             let lease = mark.lease;
             let lane = self
@@ -75,8 +76,12 @@ impl Scheduler {
                 .entry(hook)
                 .or_insert_with(|| Lane::new(lease, self.proven.remove(&hook)));
             lane.renew(lease);
-            if let Some(saved) = mark.saved {
-                lane.remember(saved);
+            if let Some(saved) = mark.saved
+                && let Some(hook) = catalog.hooks.get(&hook)
+                && saved.hook_revision == Some(hook.revision)
+            {
+                lane.follow(hook, now);
+                lane.remember(saved.health);
             }
             if mark.recall {
                 lane.recall();
@@ -198,7 +203,8 @@ impl Scheduler {
                     lane.standing = Standing::Fenced;
                     lane.forget_buffer();
                 } else {
-                    lane.fall_behind();
+                    // It is pending still, and in an ordered lane all that is buffered is behind it.
+                    lane.look();
                 }
             }
         }

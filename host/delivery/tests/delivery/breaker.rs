@@ -201,3 +201,24 @@ async fn a_hook_that_was_failing_before_the_start_fails_on_from_there() {
         .await;
     assert_eq!(world.seen_count(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_is_changed_at_the_start_is_not_what_was_saved_of_it() {
+    let world = World::new();
+    world.put_hook(patient(1));
+    world.save_health(
+        1,
+        Health {
+            failing_since: Some(whisperer_domain::time::Timestamp(1_600_000_000_000)),
+            told: true,
+            ..Health::default()
+        },
+    );
+    world.meanwhile(|world| world.change_hook(1, |hook| hook.max_in_flight = 2));
+    world.set_receiver(answering(500));
+    let _delivery = world.deliver();
+    world.until_quiet(|| world.is_started()).await;
+    world.post(1);
+    world.until(|world| world.seen_count() == 2).await;
+    assert!(world.snapshot().hooks[&HookId(1)].delivers());
+}

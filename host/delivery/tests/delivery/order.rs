@@ -193,3 +193,51 @@ async fn a_lane_that_becomes_ordered_waits_for_what_is_out() {
     let later: Vec<u64> = world.seen()[9..].iter().map(sequence).collect();
     assert_eq!(later, (2..=14).collect::<Vec<u64>>());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_fenced_goes_again_before_what_follows_it() {
+    let world = World::new();
+    world.put_hook(ordered(1, Ordered::Hook));
+    refusing(&world, &[]);
+    let _delivery = world.deliver();
+    world.post(1);
+    world.until(|world| world.seen_count() == 1).await;
+    world.post(1);
+    world.revoke(1);
+    world.all_settled().await;
+    let sent: Vec<u64> = world.seen().iter().map(sequence).collect();
+    assert_eq!(sent, [1, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_turns_waits_for_what_fails_of_the_order_before() {
+    for earlier in [Ordered::No, Ordered::Hook] {
+        let world = World::new();
+        world.put_hook(ordered(1, earlier));
+        refusing(&world, &[(1, 1)]);
+        let _delivery = world.deliver();
+        world.post_of(1, "a");
+        world.until(|world| world.seen_count() == 1).await;
+        world.post_of(1, "a");
+        world.change_hook(1, |hook| hook.ordered = Ordered::Object);
+        world.all_settled().await;
+        assert_eq!(order(&world), [1, 2], "from {earlier:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_brought_back_before_its_death_is_heard_of_is_not_overtaken() {
+    let world = World::new();
+    world.put_hook(Hook {
+        max_attempts: Some(1),
+        ..ordered(1, Ordered::Hook)
+    });
+    refusing(&world, &[(1, 1)]);
+    world.set_revivals(1);
+    let _delivery = world.deliver();
+    world.post(1);
+    world.post(1);
+    world.all_settled().await;
+    let sent: Vec<u64> = world.seen().iter().map(sequence).collect();
+    assert_eq!(sent, [1, 1, 2]);
+}

@@ -28,7 +28,7 @@ use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginCho
 use whisperer_domain::id::{DeliveryUuid, EventId, EventKey, HookId, Owner, Sequence};
 use whisperer_domain::news::HookNews;
 use whisperer_domain::port::{
-    Bell, Catalog, Chained, Clock, FeedItem, FeedSink, Fence, Lease, TransformJob, Verdict,
+    Bell, Catalog, Chained, Clock, FeedItem, FeedSink, TransformJob, Verdict,
 };
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::sign::SignatureForm;
@@ -40,6 +40,7 @@ pub(crate) use receiver::{Receiver, answered, answering, answering_each, receive
 pub(crate) const PAYLOAD: &[u8] = br#"{"order": 12345678901234567890123}"#;
 const START: Timestamp = Timestamp(1_700_000_000_000);
 
+type Meanwhile = Box<dyn FnOnce(&World) + Send>;
 type Chain = Arc<dyn Fn(&TransformJob) -> Chained + Send + Sync>;
 
 /// A request as its receiver got it.
@@ -94,6 +95,10 @@ struct State {
     acquired: bool,
     /// What dies is brought back so often, before delivery hears that it is dead.
     revivals: usize,
+    /// Leases that were given to somebody else since.
+    revoked: u64,
+    /// Happens after lanes were read and before delivery hears of them.
+    meanwhile: Option<Meanwhile>,
 }
 
 pub(crate) struct World {
@@ -304,7 +309,7 @@ impl World {
         state.rows.insert(Sequence(number), stored);
         drop(state);
         self.tell(FeedItem::Fresh {
-            lease: lease(HookId(hook)),
+            lease: self.lease(HookId(hook)),
             ready,
         });
         Sequence(number)
@@ -358,13 +363,6 @@ impl World {
 
     pub(crate) fn takes(&self) -> usize {
         self.state().takes
-    }
-}
-
-fn lease(hook: HookId) -> Lease {
-    Lease {
-        hook,
-        fence: Fence(1),
     }
 }
 

@@ -154,6 +154,16 @@ fn too_many_requests_halve_the_pace_once_and_successes_give_it_back() {
 }
 
 #[test]
+fn a_retry_after_holds_although_a_later_answer_names_none() {
+    let mut lane = Lane::default();
+    let later = |wait| Answer::Later { wait, down: false };
+    lane.hear(later(Some(Duration::from_secs(60))), at(10));
+    // One that somebody waited for was tried all the same.
+    lane.hear(later(None), at(20));
+    assert_eq!(lane.rests_for(at(20)), 50);
+}
+
+#[test]
 fn hooks_that_only_fail_are_told_after_an_hour_and_disabled_after_five_days() {
     let mut lane = Lane::default();
     assert_eq!(lane.hear(BADLY, START).news, None);

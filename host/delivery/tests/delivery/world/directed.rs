@@ -2,9 +2,9 @@
 
 use whisperer_domain::delivery::{CancelCause, DeadCause, DeliveryState, Revival};
 use whisperer_domain::id::{HookId, Sequence};
-use whisperer_domain::port::{Clock as _, FeedItem};
+use whisperer_domain::port::{Clock as _, FeedItem, Fence, Lease};
 
-use super::{World, lease};
+use super::World;
 
 impl World {
     /// Makes it due now, as a retry by hand does; what has ended is brought back.
@@ -25,7 +25,7 @@ impl World {
         };
         let ready = row.ready.clone();
         drop(state);
-        let lease = lease(ready.delivery.hook);
+        let lease = self.lease(ready.delivery.hook);
         self.tell(FeedItem::Urgent { lease, ready });
     }
 
@@ -37,7 +37,7 @@ impl World {
                 row.ready.delivery.state = DeliveryState::Cancelled(CancelCause::ByHand);
             }
         }
-        self.tell(FeedItem::Recall(lease(hook)));
+        self.tell(FeedItem::Recall(self.lease(hook)));
     }
 
     /// The next so many deliveries that die are brought back at once.
@@ -58,5 +58,23 @@ impl World {
         if let Some(sequence) = found {
             self.retry(sequence);
         }
+    }
+
+    /// Gives the leases to somebody else, and new ones back at once.
+    pub(crate) fn revoke(&self, hook: u64) {
+        self.state().revoked += 1;
+        self.tell(FeedItem::Look(self.lease(HookId(hook))));
+    }
+
+    pub(super) fn lease(&self, hook: HookId) -> Lease {
+        Lease {
+            hook,
+            fence: Fence(1 + self.state().revoked),
+        }
+    }
+
+    /// Does something while delivery waits for its lanes.
+    pub(crate) fn meanwhile(&self, act: impl FnOnce(&Self) + Send + 'static) {
+        self.state().meanwhile = Some(Box::new(act));
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use whisperer_domain::catalog::Revision;
 use whisperer_domain::event::NewEvent;
+use whisperer_domain::health::Health;
 use whisperer_domain::hook::{HookStatus, Ordered};
 use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
@@ -13,11 +14,14 @@ use whisperer_domain::port::{
 };
 use whisperer_domain::time::Timestamp;
 
-use super::{State, World, lease};
+use super::{State, World};
 
 impl World {
     fn apply(&self, settlement: Settlement) -> Settled {
         let now = self.now();
+        if settlement.lease != self.lease(settlement.lease.hook) {
+            return Settled::Fenced;
+        }
         let mut guard = self.state();
         let state = &mut *guard;
         let row = state.rows.get_mut(&settlement.sequence).unwrap();
@@ -131,11 +135,21 @@ impl Ledger for World {
         hooks.truncate(want);
         state.acquired = hooks.is_empty();
         self.changed.send_replace(());
-        let acquired = |hook: HookId| Acquired {
-            lease: lease(hook),
-            health: state.healths.get(&hook).cloned().unwrap_or_default(),
-        };
-        let acquired: Vec<Acquired> = hooks.into_iter().map(acquired).collect();
+        let saved = |hook: &HookId| state.healths.get(hook).cloned().unwrap_or_default();
+        let healths: Vec<Health> = hooks.iter().map(saved).collect();
+        let meanwhile = state.meanwhile.take();
+        drop(state);
+        let acquired = hooks
+            .into_iter()
+            .zip(healths)
+            .map(|(hook, health)| Acquired {
+                lease: self.lease(hook),
+                health,
+            });
+        let acquired: Vec<Acquired> = acquired.collect();
+        if let Some(act) = meanwhile {
+            act(self);
+        }
         Box::pin(async move { Ok(acquired) })
     }
 
