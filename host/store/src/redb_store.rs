@@ -104,6 +104,7 @@ impl RedbStore {
                 bytes_max: config.commit_bytes_max.max(1),
             },
             quick_repair: config.quick_repair,
+            put_off: Vec::new(),
         };
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())

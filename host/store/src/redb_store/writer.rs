@@ -2,12 +2,14 @@
 //!
 //! It takes everything that waits in its queue, up to a bound, into one transaction: what arrives
 //! while a commit syncs rides in the next. No timer, no fixed batch: alone, a write goes at
-//! once; under load, commits grow. After each commit it publishes the new state, then feeds the
+//! once; under load, commits grow. Events that find many results of attempts beside them go first,
+//! in a commit of their own: somebody waits for them, and for results nobody does. After each commit it publishes the new state, then feeds the
 //! lanes, then answers. Any fault of the database, and any panic, ends in opening it anew
 //! (`reopen`): what was not committed is answered so, nothing acknowledged is lost.
 
 mod reopen;
 
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,6 +29,12 @@ use super::state::State;
 use super::tables::Tables;
 use crate::error::StoreError;
 
+/// Rows of results that wait for the next commit, once, where there are so many times fewer rows of
+/// other writes,
+const RESULTS_TO_OTHERS: usize = 4;
+/// and where they are as many at all.
+const RESULTS_MIN: usize = 64;
+
 pub(super) struct Limits {
     pub(super) rows_max: usize,
     pub(super) bytes_max: usize,
@@ -40,6 +48,8 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
     pub(super) quick_repair: bool,
+    /// Results that let others go first. They are in the next transaction, whatever comes.
+    pub(super) put_off: Vec<Write>,
 }
 
 /// What was found in the queue.
@@ -65,7 +75,8 @@ impl Writer {
         loop {
             let gathered = self.gather();
             let mut end = gathered.end;
-            if let Some(reason) = self.write(gathered.writes, gathered.suspect)
+            let writes = self.first(gathered.writes, end.is_some());
+            if let Some(reason) = self.write(writes, gathered.suspect)
                 && let Some(ended) = self.reopen(&reason)
             {
                 end = end.or(Some(ended));
@@ -84,7 +95,7 @@ impl Writer {
     /// Waits for something to do, then takes what is there.
     fn gather(&self) -> Gathered {
         let mut gathered = Gathered::default();
-        if self.state.is_at_rest() {
+        if self.state.is_at_rest() && self.put_off.is_empty() {
             match self.inbox.recv() {
                 Ok(queued) => self.sort(queued, &mut gathered),
                 Err(RecvError) => gathered.end = Some(End::Deserted),
@@ -101,6 +112,28 @@ impl Writer {
             }
         }
         gathered
+    }
+
+    /// Of what was gathered, what goes now; all of it, if it is the last.
+    fn first(&mut self, gathered: Vec<Write>, is_last: bool) -> Vec<Write> {
+        let mut first = mem::take(&mut self.put_off);
+        let is_result = |write: &Write| matches!(write, Write::Settle { .. });
+        let (mut many, mut few) = (0, 0);
+        for write in &gathered {
+            if is_result(write) {
+                many += write.rows();
+            } else {
+                few += write.rows();
+            }
+        }
+        let may_wait = few > 0 && many >= RESULTS_MIN.max(few * RESULTS_TO_OTHERS);
+        if may_wait && first.is_empty() && !is_last {
+            let (results, others) = gathered.into_iter().partition(is_result);
+            self.put_off = results;
+            return others;
+        }
+        first.extend(gathered);
+        first
     }
 
     fn sort(&self, queued: Queued, gathered: &mut Gathered) {
