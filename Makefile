@@ -24,11 +24,13 @@ run: build plugins
 test: toolchain
 	cargo test --release --workspace
 
-# What a minute cannot show: a million calls that leak, a hundred thousand that are given up, and
-# five minutes of swaps under load. About ten minutes; neither `make test` nor CI runs it.
+# What a minute cannot show: a million calls that leak, a hundred thousand that are given up, five
+# minutes of swaps under load, and thirty thousand seeds of the simulation. About a quarter of an
+# hour; neither `make test` nor CI runs it.
 torture: toolchain
 	TORTURE=1 cargo test --release --workspace --test isolation -- --nocapture what_leaks_in_a_call calls_that_are_given_up
 	TORTURE=1 cargo test --release --workspace --test black_box -- --nocapture swapping_a_plugin
+	SIMULATION_SEEDS=30000 cargo test --release --workspace --test simulation
 
 # The whole workspace, though one package is wanted: cargo then chooses the same features of all
 # dependencies as for the tests, and wasmtime is compiled once for both.

@@ -139,10 +139,13 @@ impl Ledger for World {
         let healths: Vec<Health> = hooks.iter().map(saved).collect();
         let meanwhile = state.meanwhile.take();
         drop(state);
-        let acquired = hooks.into_iter().zip(healths).map(|(hook, health)| Acquired {
-            lease: self.lease(hook),
-            health,
-        });
+        let acquired = hooks
+            .into_iter()
+            .zip(healths)
+            .map(|(hook, health)| Acquired {
+                lease: self.lease(hook),
+                health,
+            });
         let acquired: Vec<Acquired> = acquired.collect();
         if let Some(act) = meanwhile {
             act(self);
