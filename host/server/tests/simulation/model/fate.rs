@@ -54,7 +54,10 @@ impl Model {
                 }
             }
         }
-        self.check_effect(item, flight.as_ref(), now);
+        // Of what is fenced nothing is written, however often it is tried.
+        if *answer != Settled::Fenced {
+            self.check_effect(item, flight.as_ref(), now);
+        }
         if let Some(flight) = flight
             && flight.came.is_some_and(|came| came.is_success())
             && *answer != Settled::Fenced
