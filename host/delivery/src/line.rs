@@ -126,6 +126,8 @@ impl Line {
 
     /// A read of what is due now begins: it will say anew what waits.
     pub(crate) fn begin_read(&mut self, now: Timestamp) {
+        // What comes fresh from here on may have missed it, and is kept until it says whether to.
+        self.closed = false;
         self.blocked.retain(|_, due| *due > now);
     }
 
@@ -150,4 +152,25 @@ pub(crate) enum Follows {
 
 pub(crate) fn object(ready: &Ready) -> Option<&str> {
     ready.event.object_id.as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use whisperer_domain::hook::Ordered;
+    use whisperer_domain::id::Sequence;
+    use whisperer_domain::time::Timestamp;
+
+    use super::{Follows, Line};
+
+    #[test]
+    fn what_comes_fresh_while_the_head_is_read_again_is_not_turned_away() {
+        let mut line = Line::default();
+        line.follow(Ordered::Hook, false);
+        assert_eq!(line.wait(Sequence(1), Timestamp(5)), Follows::All);
+        assert!(line.is_closed());
+        line.begin_read(Timestamp(5));
+        assert!(!line.is_closed(), "the read began before it came");
+        line.end_read(Vec::new(), true);
+        assert!(line.is_closed());
+    }
 }

@@ -344,19 +344,6 @@ impl World {
         self.state().seen.len()
     }
 
-    /// What was saved of a lane.
-    pub(crate) fn saved_health(&self, hook: u64) -> Option<Health> {
-        self.state().healths.get(&HookId(hook)).cloned()
-    }
-
-    pub(crate) fn save_health(&self, hook: u64, health: Health) {
-        self.state().healths.insert(HookId(hook), health);
-    }
-
-    pub(crate) fn news(&self) -> Vec<(HookId, HookNews)> {
-        self.state().news.clone()
-    }
-
     pub(crate) fn settle_calls(&self) -> usize {
         self.state().settle_calls
     }

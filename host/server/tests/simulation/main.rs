@@ -31,7 +31,7 @@ use std::thread;
 use ops::Plan;
 
 /// As many as CI has time for.
-const SEEDS: u64 = 3_000;
+const SEEDS: u64 = 5_000;
 /// Seeds that are played twice.
 const SEEDS_TWICE: u64 = 40;
 /// Lines of a trace that are shown of a failure that is found by the way.

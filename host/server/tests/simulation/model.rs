@@ -76,6 +76,8 @@ struct Flight {
     sent: bool,
     came: Option<Came>,
     ended_at: Timestamp,
+    /// What it came to, with what came before, is enough to disable its hook.
+    may_disable: bool,
 }
 
 impl Flight {
@@ -301,6 +303,10 @@ impl Model {
         watch.answered_gone |= matches!(came, Came::Answered { status: 410, .. });
         if !watch.is_later(&hook) {
             watch.hear(sequence, &came, began_at, now);
+        }
+        let may_disable = self.may_disable(&hook, &came, now);
+        if let Some(flight) = self.flight(sequence) {
+            flight.may_disable = may_disable;
         }
     }
 

@@ -7,6 +7,7 @@ use whisperer_domain::event::NewEvent;
 use whisperer_domain::health::Health;
 use whisperer_domain::hook::{HookStatus, Ordered};
 use whisperer_domain::id::{EventId, HookId, Sequence};
+use whisperer_domain::news::HookNews;
 use whisperer_domain::port::{
     AcceptError, Accepted, Acquired, Attempted, BoxFuture, Budget, Clock, DeliveryQuery,
     DirectError, Directed, Directive, EventFound, EventPage, EventQuery, FeedSink, HookEffect,
@@ -17,6 +18,19 @@ use whisperer_domain::time::Timestamp;
 use super::{State, World};
 
 impl World {
+    /// What was saved of a lane.
+    pub(crate) fn saved_health(&self, hook: u64) -> Option<Health> {
+        self.state().healths.get(&HookId(hook)).cloned()
+    }
+
+    pub(crate) fn save_health(&self, hook: u64, health: Health) {
+        self.state().healths.insert(HookId(hook), health);
+    }
+
+    pub(crate) fn news(&self) -> Vec<(HookId, HookNews)> {
+        self.state().news.clone()
+    }
+
     fn apply(&self, settlement: Settlement) -> Settled {
         let now = self.now();
         if settlement.lease != self.lease(settlement.lease.hook) {

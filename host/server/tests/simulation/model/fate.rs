@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use whisperer_domain::delivery::{CancelCause, DeadCause};
-use whisperer_domain::hook::OnPluginError;
+use whisperer_domain::hook::{Hook, OnPluginError};
 use whisperer_domain::id::Sequence;
 use whisperer_domain::outcome::{Asks, Outcome};
 use whisperer_domain::plugin::PluginFailure;
@@ -54,7 +54,10 @@ impl Model {
                 }
             }
         }
-        self.check_effect(item, flight.as_ref(), now);
+        // Of what is fenced nothing is written, however often it is tried.
+        if *answer != Settled::Fenced {
+            self.check_effect(item, flight.as_ref(), now);
+        }
         if let Some(flight) = flight
             && flight.came.is_some_and(|came| came.is_success())
             && *answer != Settled::Fenced
@@ -82,19 +85,19 @@ impl Model {
         };
         let is_gone = matches!(came, Came::Answered { status: 410, .. });
         let expects_gone = matches!(effect, HookEffect::Gone { .. });
-        let patience = self.disabled_after;
-        let hook = flight.hook.clone();
-        let ended_at = flight.ended_at;
-        let may = self.watches.get(&hook.id).is_some_and(|watch| {
-            // A hook that was changed meanwhile is not disabled: the store sees to that.
-            watch.may_disable(&came, ended_at, patience) || watch.is_later(&hook)
-        });
-        if is_gone != expects_gone || !may {
+        if is_gone != expects_gone || !flight.may_disable {
             self.violate(
                 now,
                 format!("{} does {effect:?} after {came:?}", item.sequence.0),
             );
         }
+    }
+
+    /// Of a hook that was changed meanwhile nothing is known: the store does not disable it.
+    pub(super) fn may_disable(&self, hook: &Hook, came: &Came, now: Timestamp) -> bool {
+        self.watches.get(&hook.id).is_some_and(|watch| {
+            watch.is_later(hook) || watch.may_disable(came, now, self.disabled_after)
+        })
     }
 
     pub(super) fn is_answered_gone(&self, sequence: Sequence) -> bool {

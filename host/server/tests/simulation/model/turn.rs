@@ -41,6 +41,7 @@ impl Model {
             sent: false,
             came: None,
             ended_at: now,
+            may_disable: false,
         });
         let running = self.running(hook.id) - 1;
         if let Err(why) = self.watch(hook).begin(hook, running, is_urgent, now)
