@@ -26,9 +26,21 @@ pub(crate) fn may_disable(
     id: HookId,
     began_at: Option<Timestamp>,
 ) -> bool {
-    catalog.hooks.get(&id).is_some_and(|hook| {
-        hook.delivers() && began_at.is_none_or(|began_at| began_at >= hook.modified_at)
-    })
+    let delivers = catalog.hooks.get(&id).is_some_and(|hook| hook.delivers());
+    delivers && is_of_now(catalog, id, began_at)
+}
+
+/// Whether an attempt that began then was made for the hook as it is now: only then its lane's
+/// health is the hook's.
+pub(crate) fn is_of_now(
+    catalog: &CatalogSnapshot,
+    id: HookId,
+    began_at: Option<Timestamp>,
+) -> bool {
+    catalog
+        .hooks
+        .get(&id)
+        .is_some_and(|hook| began_at.is_none_or(|began_at| began_at >= hook.modified_at))
 }
 
 /// A lane's last attempt, as it is shown.

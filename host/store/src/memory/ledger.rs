@@ -179,7 +179,9 @@ impl Model {
         let due = kept.delivery.state.due();
         self.rewritten.push(item.sequence);
         self.move_row(item.sequence, stood);
-        if let Some(health) = item.health {
+        if let Some(health) = item.health
+            && follow::is_of_now(&self.catalog, hook, began_at)
+        {
             self.keep_health(hook, health);
         }
         let disabled = item
@@ -200,11 +202,11 @@ impl Model {
         }
     }
 
-    /// A clean one is not kept, nor is one of a hook that is gone.
+    /// A clean one is not kept.
     fn keep_health(&mut self, hook: HookId, health: Health) {
         if health.is_default() {
             self.health.remove(&hook);
-        } else if self.catalog.hooks.contains_key(&hook) {
+        } else {
             self.health.insert(hook, health);
         }
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use whisperer_domain::attempt::Attempt;
 use whisperer_domain::health::{Breaker, Health};
 use whisperer_domain::hook::{Hook, HookStatus};
 use whisperer_domain::id::HookId;
@@ -16,6 +17,7 @@ over_both!(
     what_is_saved_comes_with_the_lease,
     a_clean_one_is_not_kept,
     a_hook_that_is_another_begins_with_a_clean_one,
+    what_was_learned_of_the_hook_before_it_was_changed_is_not_its_own,
     what_changes_nothing_saves_nothing,
     lanes_are_leased_in_the_order_of_hooks,
     a_disabled_hook_keeps_what_is_pending,
@@ -100,6 +102,23 @@ async fn a_hook_that_is_another_begins_with_a_clean_one(stage: Stage) {
     stage.settle(learned(lease, 2, bad(5))).await;
     assert!(view(&stage, lease.hook).await.is_default());
     assert_eq!(acquired(&stage).await, []);
+}
+
+async fn what_was_learned_of_the_hook_before_it_was_changed_is_not_its_own(stage: Stage) {
+    let lease = one_pending(&stage).await;
+    stage.clock.advance(Duration::from_secs(60));
+    let hook = stage.catalog.snapshot().hooks[&lease.hook].clone();
+    stage.replace(Hook::clone(&hook)).await;
+    stage.settle(learned(lease, 1, bad(3))).await;
+    assert!(view(&stage, lease.hook).await.is_default());
+    stage.post("e2").await;
+    let mut later = learned(lease, 2, bad(4));
+    later.attempt = later.attempt.map(|attempt| Attempt {
+        started_at: START.after(Duration::from_secs(61)),
+        ..attempt
+    });
+    stage.settle(later).await;
+    assert_eq!(view(&stage, lease.hook).await, bad(4));
 }
 
 async fn what_changes_nothing_saves_nothing(stage: Stage) {

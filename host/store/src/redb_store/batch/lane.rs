@@ -33,16 +33,14 @@ impl Batch<'_, '_> {
         hook.is_some_and(|hook| hook.ordered != Ordered::No)
     }
 
-    /// A clean one is not kept, nor is one of a hook that is gone.
+    /// A clean one is not kept.
     pub(super) fn write_health(&mut self, hook: HookId, health: &Health) -> Result<(), Fault> {
         if health.is_default() {
             return self.forget_health(hook);
         }
-        if self.state.catalog.hooks.contains_key(&hook) {
-            self.wrote = true;
-            let record = record::encode_health(health);
-            self.tables.lanes.insert(hook.0, &*record)?;
-        }
+        self.wrote = true;
+        let record = record::encode_health(health);
+        self.tables.lanes.insert(hook.0, &*record)?;
         Ok(())
     }
 

@@ -69,7 +69,9 @@ impl Batch<'_, '_> {
             self.write_pin(item.sequence, pin)?;
         }
         self.move_row(&mut row, stood)?;
-        if let Some(health) = item.health {
+        if let Some(health) = item.health
+            && follow::is_of_now(&self.state.catalog, hook, began_at)
+        {
             self.write_health(hook, &health)?;
         }
         let disabled = match item.effect {
