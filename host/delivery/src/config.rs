@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use whisperer_domain::health::Patience;
 use whisperer_domain::port::{Catalog, Clock, Ledger, Transform, Transport};
 
@@ -79,6 +80,16 @@ pub struct Ports {
     pub transform: Arc<dyn Transform>,
     pub transport: Arc<dyn Transport>,
     pub clock: Arc<dyn Clock>,
+    /// None: where everything else is.
+    pub background: Option<Background>,
+}
+
+/// Where lanes work off their backlogs. Nobody waits for these: their threads should give way to
+/// those of what is fresh, and their connections be others, which such threads would slow down.
+#[derive(Clone)]
+pub struct Background {
+    pub runtime: Handle,
+    pub transport: Arc<dyn Transport>,
 }
 
 /// The wait after `failures` failures in a row, of which there was at least one.

@@ -147,6 +147,11 @@ impl Lane {
         done && self.held.is_empty() && self.reading.is_none()
     }
 
+    /// It works off what is in the store.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
     /// The store has something that memory has not.
     pub(crate) fn fall_behind(&mut self) {
         match &mut self.reading {

@@ -33,6 +33,6 @@ mod space;
 mod stats;
 mod wakes;
 
-pub use config::{DeliveryConfig, Ports};
+pub use config::{Background, DeliveryConfig, Ports};
 pub use handle::{Delivery, DeliveryHandle, Drained};
 pub use stats::DeliveryStats;

@@ -50,6 +50,10 @@ enum Command {
 /// The command that a server itself calls.
 pub(crate) const COMPILE_PLUGIN: &str = "compile-plugin";
 
+/// Less than everything else, but enough to get on where others want the machine too.
+#[cfg(target_os = "linux")]
+const BACKGROUND_NICENESS: i32 = 10;
+
 /// All of the program: what `main` returns.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -96,8 +100,23 @@ fn serve(file: Option<&Path>, flags: &Flags) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(wiring::serve(config));
+    let background = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("background")
+        .on_thread_start(step_back)
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(wiring::serve(config, background.handle().clone()));
     // What is still on a blocking thread then holds nothing that must be finished.
     runtime.shutdown_background();
+    background.shutdown_background();
     ended
+}
+
+/// This thread works where nobody waits: what is fresh goes before it.
+fn step_back() {
+    // Of this thread alone: Linux knows the niceness of threads.
+    #[cfg(target_os = "linux")]
+    if let Err(why) = rustix::process::setpriority_process(None, BACKGROUND_NICENESS) {
+        tracing::debug!(reason = %why, "backlogs are worked off at full priority");
+    }
 }

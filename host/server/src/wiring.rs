@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -48,16 +49,16 @@ struct Running {
     grace: Duration,
 }
 
-/// Serves until a signal, then ends in order.
+/// Serves until a signal, then ends in order. What nobody waits for runs in `background`.
 ///
 /// # Errors
 /// What could not be started, or not be ended, and why.
-pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+pub(crate) async fn serve(config: Config, background: Handle) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let running = start(&config, listener).await?;
+    let running = start(&config, listener, background).await?;
     let first = signals.next().await;
     tracing::info!(
         grace_secs = running.grace.as_secs(),
@@ -72,13 +73,17 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     }
 }
 
-async fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Running> {
+async fn start(
+    config: &Config,
+    listener: TcpListener,
+    background: Handle,
+) -> anyhow::Result<Running> {
     let address = listener
         .local_addr()
         .context("cannot tell the own address")?;
     let (requests, workers) = (TaskTracker::new(), TaskTracker::new());
     let (no_more_requests, no_more_work) = (CancellationToken::new(), CancellationToken::new());
-    let parts = Parts::open(config, address, &workers, &no_more_work)?;
+    let parts = Parts::open(config, address, &workers, &no_more_work, background)?;
     let running = Running {
         parts,
         delivery: Arc::default(),

@@ -22,7 +22,7 @@ pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(1);
 const ROWS_OF_A_SLOW_LANE: usize = 16;
 /// Results of a lane that works off a backlog that may wait for the disk. They ride in the commits
 /// that fresh events wait for: more of them would make these longer, and all others late.
-const UNSETTLED_OF_A_BACKLOG: usize = 32;
+const UNSETTLED_OF_A_BACKLOG: usize = 16;
 
 impl Lane {
     /// Does what the hook says from now on.

@@ -12,6 +12,7 @@ use whisperer_domain::time::Timestamp;
 
 use super::{Begun, Report, Scheduler};
 use crate::attempt::{self, Job};
+use crate::config::Background;
 use crate::lane::Begin;
 use crate::pause::Pause;
 use crate::reader::{self, Wanted};
@@ -87,6 +88,7 @@ impl Scheduler {
         let Some(lane) = self.lanes.get(&hook.id) else {
             return;
         };
+        let is_behind = lane.is_behind();
         let begun = Begun {
             place: self.places.take(lane.is_slow, begin.bytes),
             plugin_changes: self.plugin_changes,
@@ -100,16 +102,32 @@ impl Scheduler {
             hook,
             ready: begin.ready,
         };
-        let ports = self.parts.ports.clone();
+        let mut ports = self.parts.ports.clone();
+        let background = ports.background.take().filter(|_| is_behind);
+        if let Some(background) = &background {
+            ports.transport = Arc::clone(&background.transport);
+        }
         let reporter = self.reporter.clone();
         let abort = self.parts.abort.clone();
-        self.parts.tracker.spawn(async move {
+        self.spawn(background.as_ref(), async move {
             // Its place is given back by the report. Aborted, it has none: all is over then.
             let attempt = Box::pin(attempt::run(&ports, job));
             if let Some(ended) = abort.run_until_cancelled(attempt).await {
                 reporter.report(Report::Ended(begun, Box::new(ended)));
             }
         });
+    }
+
+    fn spawn(
+        &self,
+        background: Option<&Background>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let tracker = &self.parts.tracker;
+        match background {
+            Some(background) => tracker.spawn_on(task, &background.runtime),
+            None => tracker.spawn(task),
+        };
     }
 
     fn begin_read(&mut self, id: HookId, catalog: &CatalogSnapshot, now: Timestamp) {
@@ -134,12 +152,15 @@ impl Scheduler {
             ordered: lane.ordered(),
             held: lane.begin_read(now),
         };
+        let is_behind = lane.is_behind();
         self.reading += 1;
         self.parts.counters.reads.fetch_add(1, Ordering::Relaxed);
         let ledger = Arc::clone(&self.parts.ports.ledger);
         let reporter = self.reporter.clone();
         let abort = self.parts.abort.clone();
-        self.parts.tracker.spawn(async move {
+        // At once where it is one retry that is due, in the background where it is a backlog.
+        let background = self.parts.ports.background.as_ref();
+        self.spawn(background.filter(|_| is_behind), async move {
             let read = reader::read(ledger.as_ref(), wanted);
             if let Some(read) = abort.run_until_cancelled(read).await {
                 reporter.report(Report::Read(read));

@@ -134,6 +134,7 @@ impl World {
             transform: self.clone(),
             transport: self.clone(),
             clock: self.clone(),
+            background: None,
         };
         let grace = Duration::from_secs(30);
         Delivery::start(

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use whisperer_delivery::{Delivery, DeliveryConfig, DeliveryHandle};
+use whisperer_delivery::{Background, Delivery, DeliveryConfig, DeliveryHandle};
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::health::Patience;
 use whisperer_domain::hook::Ordered;
@@ -34,6 +35,7 @@ pub(super) struct Parts {
     pub(super) store: Arc<RedbStore>,
     pub(super) sandbox: Arc<Sandbox>,
     egress: Arc<Egress>,
+    background: Background,
     policy: Arc<AddressPolicy>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) readiness: Arc<Readiness>,
@@ -49,6 +51,7 @@ impl Parts {
         own: SocketAddr,
         workers: &TaskTracker,
         stop: &CancellationToken,
+        background: Handle,
     ) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         private_folder(&config.data)?;
@@ -70,13 +73,19 @@ impl Parts {
             own_listeners: vec![own],
             ..AddressPolicy::default()
         });
-        let egress = Egress::new(EgressConfig::new(Arc::clone(&policy), Arc::clone(&clock)))?;
+        let egress = || Egress::new(EgressConfig::new(Arc::clone(&policy), Arc::clone(&clock)));
+        let background = Background {
+            runtime: background,
+            transport: Arc::new(egress()?),
+        };
+        let egress = egress()?;
         let mut seed = [0_u8; 8];
         getrandom::fill(&mut seed).context("the system gives no random bytes")?;
         Ok(Self {
             store,
             sandbox,
             egress: Arc::new(egress),
+            background,
             policy,
             clock,
             readiness: Arc::default(),
@@ -153,6 +162,7 @@ impl Parts {
             transform: Arc::clone(&self.sandbox) as _,
             transport: Arc::clone(&self.egress) as _,
             clock: Arc::clone(&self.clock),
+            background: Some(self.background.clone()),
         };
         Delivery::start(config, ports, workers, stop, grace)
     }

@@ -143,6 +143,7 @@ impl World {
             transform: life.clone(),
             transport: life.clone(),
             clock: life,
+            background: None,
         };
         let stop = CancellationToken::new();
         let seed = plan.seed ^ u64::from(number).rotate_left(40);
