@@ -3,6 +3,7 @@
 mod plugin;
 
 use std::io::Write as _;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -100,7 +101,9 @@ fn serve(file: Option<&Path>, flags: &Flags) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let background = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.div_ceil(2))
         .thread_name("background")
         .on_thread_start(step_back)
         .enable_all()
