@@ -155,8 +155,8 @@ pub const KEYS: [Key; 26] = [
     ),
     Key::new(
         "attempts_max",
-        "256",
-        "Deliveries attempted at one time, over all hooks.",
+        "1024",
+        "Deliveries attempted at one time, over all hooks; half of them are kept from hooks that answer slowly.",
     ),
     Key::new(
         "delivery_buffer_bytes",
