@@ -57,7 +57,6 @@ pub(crate) struct Marks {
     pub(crate) lanes: BTreeMap<HookId, Mark>,
     /// Every lane that had something pending at the start was marked.
     pub(crate) all_lanes: bool,
-    pub(crate) catalog: bool,
     pub(crate) plugins: bool,
 }
 
@@ -155,7 +154,8 @@ impl FeedSink for Feed {
             FeedItem::Urgent { lease, ready } => self.push_ready(lease, ready, true),
             FeedItem::Look(lease) => self.mark_lane(lease, false, None),
             FeedItem::Recall(lease) => self.mark_lane(lease, true, None),
-            FeedItem::Catalog(_) => self.marks().catalog = true,
+            // A lane whose hook was changed is told by itself, and each looks at its turn.
+            FeedItem::Catalog(_) => {}
         }
         self.bell.notify_one();
     }

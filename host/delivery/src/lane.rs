@@ -67,6 +67,8 @@ pub(crate) struct Lane {
     limits: Limits,
     line: Line,
     gate: Gate,
+    /// There is something fresh to do, in whatever lane.
+    has_fresh: bool,
     /// When the scheduler means to look at it next, unasked.
     pub(crate) wake: Option<Timestamp>,
     /// What of its health stands in the scheduler's sums.
@@ -128,6 +130,7 @@ impl Lane {
             },
             line: Line::default(),
             gate: Gate::default(),
+            has_fresh: false,
             wake: None,
             counted: Counted::default(),
         }

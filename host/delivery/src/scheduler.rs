@@ -38,6 +38,8 @@ use crate::wakes::Wakes;
 
 /// The longest sleep: after it the wall clock may have been set.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
+/// For so long after something fresh was tried, backlogs give way.
+const FRESH_FOR: Duration = Duration::from_secs(1);
 /// Lanes with nothing to do that are remembered as proven. Beyond it all are to be proven anew.
 const PROVEN_MAX: usize = 200_000;
 
@@ -98,6 +100,8 @@ pub(crate) struct Scheduler {
     all_lanes: bool,
     /// Lanes without anything to do whose receivers are known to be there.
     proven: HashSet<HookId>,
+    /// When a lane that has no backlog last began an attempt.
+    fresh_at: Option<Timestamp>,
     breakers_open: usize,
     paced: usize,
     rings: Rings,
@@ -130,6 +134,7 @@ impl Scheduler {
             lanes: BTreeMap::new(),
             all_lanes: false,
             proven: HashSet::new(),
+            fresh_at: None,
             breakers_open: 0,
             paced: 0,
             rings: Rings::default(),
@@ -205,12 +210,20 @@ impl Scheduler {
             .map_or(SLEEP_MAX, |at| at.since(now).min(SLEEP_MAX))
     }
 
+    /// Whether there is more to do than backlogs, which then leave room for it.
+    fn has_fresh(&self, now: Timestamp) -> bool {
+        self.fresh_at
+            .is_some_and(|fresh_at| now.since(fresh_at) < FRESH_FOR)
+    }
+
     /// Puts a lane where its turn will find it, or forgets it. To be called after whatever
     /// happened to a lane.
     fn consider(&mut self, hook: HookId, now: Timestamp) {
+        let has_fresh = self.has_fresh(now);
         let Some(lane) = self.lanes.get_mut(&hook) else {
             return;
         };
+        lane.give_way(has_fresh);
         lane.trim(&self.parts.config);
         let (before, after) = lane.count();
         self.breakers_open += usize::from(after.breaker_open);

@@ -207,6 +207,7 @@ impl MemoryStore {
                 model
                     .tombstones
                     .insert(hook.id, Arc::new(without_secrets(&hook)));
+                model.tell(FeedItem::Recall(model.lease(hook.id)));
                 Changed::Done
             }
             Edit::TypePut(..)

@@ -20,8 +20,8 @@ use crate::pause::Cause;
 pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(1);
 /// Deliveries that a lane holds ready which gets nowhere: a slow one, or one that rests.
 const ROWS_OF_A_SLOW_LANE: usize = 16;
-/// Results of a lane that works off a backlog that may wait for the disk. They ride in the commits
-/// that fresh events wait for: more of them would make these longer, and all others late.
+/// Results that may wait for the disk of a lane that works off a backlog beside others. They ride in
+/// the commits that fresh events wait for: more of them would make these longer, and all others late.
 const UNSETTLED_OF_A_BACKLOG: usize = 16;
 
 impl Lane {
@@ -67,7 +67,7 @@ impl Lane {
         if self.standing != Standing::Running
             || self.in_flight >= most.max(1)
             || !self.line.is_open(self.out.len())
-            || (self.behind && self.out.len() - self.in_flight >= UNSETTLED_OF_A_BACKLOG)
+            || (self.gives_way() && self.out.len() - self.in_flight >= UNSETTLED_OF_A_BACKLOG)
             || self.gate.opens_at(now, self.rate()).is_some()
         {
             return Choice::None;
@@ -82,6 +82,15 @@ impl Lane {
             },
             Some(_) | None => Choice::Any,
         }
+    }
+
+    pub(crate) fn give_way(&mut self, has_fresh: bool) {
+        self.has_fresh = has_fresh;
+    }
+
+    /// It works off a backlog, and there is more to do than that.
+    pub(crate) fn gives_way(&self) -> bool {
+        self.behind && self.has_fresh
     }
 
     pub(crate) fn may_begin(&mut self, now: Timestamp) -> bool {

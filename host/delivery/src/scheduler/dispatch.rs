@@ -78,6 +78,9 @@ impl Scheduler {
             return;
         }
         if let Some(begin) = lane.begin_attempt(now) {
+            if !lane.is_behind() {
+                self.fresh_at = Some(now);
+            }
             self.begin_attempt(hook, begin);
         }
         // One that may not begin is not put back: whatever holds it up will do that.
@@ -88,7 +91,7 @@ impl Scheduler {
         let Some(lane) = self.lanes.get(&hook.id) else {
             return;
         };
-        let is_behind = lane.is_behind();
+        let gives_way = lane.gives_way();
         let begun = Begun {
             place: self.places.take(lane.is_slow, begin.bytes),
             plugin_changes: self.plugin_changes,
@@ -103,7 +106,7 @@ impl Scheduler {
             ready: begin.ready,
         };
         let mut ports = self.parts.ports.clone();
-        let background = ports.background.take().filter(|_| is_behind);
+        let background = ports.background.take().filter(|_| gives_way);
         if let Some(background) = &background {
             ports.transport = Arc::clone(&background.transport);
         }
@@ -152,7 +155,7 @@ impl Scheduler {
             ordered: lane.ordered(),
             held: lane.begin_read(now),
         };
-        let is_behind = lane.is_behind();
+        let gives_way = lane.gives_way();
         self.reading += 1;
         self.parts.counters.reads.fetch_add(1, Ordering::Relaxed);
         let ledger = Arc::clone(&self.parts.ports.ledger);
@@ -160,7 +163,7 @@ impl Scheduler {
         let abort = self.parts.abort.clone();
         // At once where it is one retry that is due, in the background where it is a backlog.
         let background = self.parts.ports.background.as_ref();
-        self.spawn(background.filter(|_| is_behind), async move {
+        self.spawn(background.filter(|_| gives_way), async move {
             let read = reader::read(ledger.as_ref(), wanted);
             if let Some(read) = abort.run_until_cancelled(read).await {
                 reporter.report(Report::Read(read));

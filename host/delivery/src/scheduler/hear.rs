@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use whisperer_domain::delivery::{Ready, Waiting};
 use whisperer_domain::health::{Answer, Heard, Patience};
+use whisperer_domain::hook::Hook;
 use whisperer_domain::id::HookId;
 use whisperer_domain::port::{HookEffect, Settled, Taken, Verdict};
 use whisperer_domain::time::Timestamp;
@@ -13,7 +14,7 @@ use whisperer_domain::time::Timestamp;
 use super::{Begun, Report, Scheduler};
 use crate::attempt::Ended;
 use crate::config::doubling;
-use crate::feed::{Fresh, Held, Marks};
+use crate::feed::{Fresh, Held, Marks, Saved};
 use crate::lane::{Lane, Standing};
 use crate::pause::{Cause, Pause};
 use crate::reader::Read;
@@ -76,17 +77,16 @@ impl Scheduler {
                 .entry(hook)
                 .or_insert_with(|| Lane::new(lease, self.proven.remove(&hook)));
             lane.renew(lease);
-            if let Some(saved) = mark.saved
-                && let Some(hook) = catalog.hooks.get(&hook)
-                && saved.hook_revision == Some(hook.revision)
-            {
-                lane.follow(hook, now);
-                lane.remember(saved.health);
-            }
-            if mark.recall {
-                lane.recall();
-            } else {
-                lane.look();
+            match catalog.hooks.get(&hook) {
+                Some(hook) => {
+                    heed(lane, hook, mark.saved, now);
+                    if mark.recall {
+                        lane.recall();
+                    } else {
+                        lane.look();
+                    }
+                }
+                None => lane.abandon(),
             }
             self.consider(hook, now);
         }
@@ -94,27 +94,6 @@ impl Scheduler {
         if marks.plugins {
             self.plugin_changes += 1;
             self.end_pauses(now, |pause| pause.cause == Cause::Plugins);
-        }
-        if marks.catalog {
-            self.hear_catalog(now);
-        }
-    }
-
-    /// Hooks changed: any lane may have more to do than before, or less.
-    fn hear_catalog(&mut self, now: Timestamp) {
-        let catalog = self.parts.ports.catalog.snapshot();
-        for (id, lane) in &mut self.lanes {
-            let hook = catalog.hooks.get(id);
-            if lane.standing == Standing::Parked && hook.is_none_or(|hook| hook.delivers()) {
-                lane.unpark();
-            }
-            if let Some(hook) = hook {
-                lane.follow(hook, now);
-            }
-        }
-        let all: Vec<HookId> = self.lanes.keys().copied().collect();
-        for hook in all {
-            self.consider(hook, now);
         }
     }
 
@@ -300,6 +279,19 @@ impl Scheduler {
             let robbed = richest.lease.hook;
             self.consider(robbed, now);
         }
+    }
+}
+
+/// The lane does what its hook says now, and remembers what was saved of it.
+fn heed(lane: &mut Lane, hook: &Hook, saved: Option<Saved>, now: Timestamp) {
+    if lane.standing == Standing::Parked && hook.delivers() {
+        lane.unpark();
+    }
+    lane.follow(hook, now);
+    if let Some(saved) = saved
+        && saved.hook_revision == Some(hook.revision)
+    {
+        lane.remember(saved.health);
     }
 }
 

@@ -222,3 +222,20 @@ async fn a_hook_that_is_changed_at_the_start_is_not_what_was_saved_of_it() {
     world.until(|world| world.seen_count() == 2).await;
     assert!(world.snapshot().hooks[&HookId(1)].delivers());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_hook_is_forgotten_with_all_that_was_learned_of_it() {
+    let world = World::new();
+    world.put_hook(Hook {
+        max_attempts: Some(1),
+        ..hook(1)
+    });
+    world.set_receiver(answering(500));
+    let delivery = world.deliver();
+    world.post(1);
+    world.all_settled().await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(delivery.stats().lanes, 1, "since when it fails is known");
+    world.delete_hook(1);
+    world.until_quiet(|| delivery.stats().lanes == 0).await;
+}

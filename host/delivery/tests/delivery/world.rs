@@ -186,6 +186,8 @@ impl World {
     pub(crate) fn put_hook(&self, hook: Hook) {
         let mut catalog = self.catalog.lock().unwrap();
         let mut next = CatalogSnapshot::clone(&catalog);
+        let is_changed = next.hooks.contains_key(&hook.id);
+        let id = hook.id;
         next.revision = Revision(next.revision.0 + 1);
         let revision = next.revision;
         next.hooks.insert(Hook {
@@ -195,6 +197,9 @@ impl World {
         *catalog = Arc::new(next);
         drop(catalog);
         self.tell(FeedItem::Catalog(revision));
+        if is_changed {
+            self.tell(FeedItem::Look(lease(id)));
+        }
     }
 
     pub(crate) fn change_hook(&self, id: u64, change: impl FnOnce(&mut Hook)) {
@@ -210,6 +215,7 @@ impl World {
         *catalog = Arc::new(next);
         drop(catalog);
         self.tell(FeedItem::Catalog(Revision(0)));
+        self.tell(FeedItem::Recall(lease(HookId(id))));
     }
 
     pub(crate) fn set_chain(

@@ -178,9 +178,9 @@ pub enum FeedItem {
     Fresh { lease: Lease, ready: Ready },
     /// To be tried before whatever else its lane holds. The lane may hold it already.
     Urgent { lease: Lease, ready: Ready },
-    /// There is something in this lane that was not told as `Fresh`.
+    /// There is something in this lane that was not told as `Fresh`, or its hook was changed.
     Look(Lease),
-    /// What is held of this lane may be cancelled: forget it, and look.
+    /// What is held of this lane may be cancelled, or its hook is gone: forget it, and look.
     Recall(Lease),
     /// The catalog has a new snapshot.
     Catalog(Revision),

@@ -40,7 +40,13 @@ async fn the_feed_tells_everything_in_order(stage: Stage) {
     stage.settle(gone).await;
     assert_eq!(
         heard.words(),
-        ["catalog 4", "look at 1", "catalog 5", "catalog 6"]
+        [
+            "catalog 4",
+            "look at 1",
+            "catalog 5",
+            "recall 2",
+            "catalog 6"
+        ]
     );
 }
 

@@ -115,6 +115,7 @@ impl Batch<'_, '_> {
                 tables.tombstones.insert(hook.id.0, &*tombstone)?;
                 self.forget_health(hook.id)?;
                 self.cancel_lane(hook.id, CancelCause::HookDeleted)?;
+                self.feed.push(FeedItem::Recall(lease(hook.id)));
             }
             Edit::TypePut(name, info) => {
                 let record = encode_event_type(&info);
