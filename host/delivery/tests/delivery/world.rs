@@ -198,7 +198,7 @@ impl World {
         drop(catalog);
         self.tell(FeedItem::Catalog(revision));
         if is_changed {
-            self.tell(FeedItem::Look(lease(id)));
+            self.tell(FeedItem::Look(self.lease(id)));
         }
     }
 
@@ -215,7 +215,7 @@ impl World {
         *catalog = Arc::new(next);
         drop(catalog);
         self.tell(FeedItem::Catalog(Revision(0)));
-        self.tell(FeedItem::Recall(lease(HookId(id))));
+        self.tell(FeedItem::Recall(self.lease(HookId(id))));
     }
 
     pub(crate) fn set_chain(
