@@ -216,7 +216,9 @@ impl Health {
         if let Some(pace) = &mut self.pace {
             pace.per_second += PACE_STEP;
             let is_old = now.since(pace.cut_at) >= PACE_AGE_MAX;
-            if is_old || pace.per_second > pace.lifted_above {
+            // A success may be a retry by hand: it does not take back what the receiver asked for.
+            let waits = pace.not_before > now;
+            if !waits && (is_old || pace.per_second > pace.lifted_above) {
                 self.pace = None;
                 change.is_lasting = true;
             }

@@ -212,3 +212,17 @@ fn what_is_not_the_receivers_doing_says_nothing_of_it() {
     }
     assert!(lane.health.is_probing(), "a 503 is a failure too");
 }
+
+#[test]
+fn a_success_by_hand_does_not_end_a_long_retry_after() {
+    let mut lane = Lane::default();
+    let day = Answer::Later {
+        wait: Some(HOUR * 24),
+        down: false,
+    };
+    lane.hear(day, START);
+    lane.hear(Answer::Well, START.after(HOUR));
+    assert_eq!(lane.rests_for(START.after(HOUR)), 23 * 3600);
+    lane.hear(Answer::Well, START.after(HOUR * 24));
+    assert!(lane.health.is_default());
+}
