@@ -26,12 +26,13 @@ pub(crate) fn may_disable(
     id: HookId,
     began_at: Option<Timestamp>,
 ) -> bool {
-    let delivers = catalog.hooks.get(&id).is_some_and(|hook| hook.delivers());
-    delivers && is_of_now(catalog, id, began_at)
+    catalog.hooks.get(&id).is_some_and(|hook| {
+        hook.delivers() && began_at.is_none_or(|began_at| began_at >= hook.modified_at)
+    })
 }
 
-/// Whether an attempt that began then was made for the hook as it is now: only then its lane's
-/// health is the hook's.
+/// Whether an attempt that began then was surely made for the hook as it is now: only then its lane's
+/// health is the hook's. Of one that began in the same millisecond it is not known.
 pub(crate) fn is_of_now(
     catalog: &CatalogSnapshot,
     id: HookId,
@@ -40,7 +41,7 @@ pub(crate) fn is_of_now(
     catalog
         .hooks
         .get(&id)
-        .is_some_and(|hook| began_at.is_none_or(|began_at| began_at >= hook.modified_at))
+        .is_some_and(|hook| began_at.is_none_or(|began_at| began_at > hook.modified_at))
 }
 
 /// A lane's last attempt, as it is shown.
