@@ -93,7 +93,9 @@ async fn nothing_of_a_hook_is_sent_before_its_retry_after_and_then_it_goes_slowe
         })
         .await;
         assert_eq!(receiver.count(), 1, "{state}");
-        assert_eq!(state["next_attempt_at"], state["not_before"], "{state}");
+        // The store's clock is read a little later than the lane's.
+        let told = |name: &str| state[name].as_str().unwrap().to_owned();
+        assert!(told("next_attempt_at") >= told("not_before"), "{state}");
         assert_eq!(state["last_outcome"]["status"], status.as_u16(), "{state}");
         let waiting = server.deliveries(hook).await.remove(0);
         let words = waiting["waiting_for"].as_str().unwrap();
