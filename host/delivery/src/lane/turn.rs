@@ -18,7 +18,8 @@ use crate::pause::Cause;
 
 /// An attempt that takes as long makes its lane a slow one.
 pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(1);
-/// Deliveries that a lane holds ready which gets nowhere: a slow one, or one that rests.
+/// Deliveries that a lane holds ready which gets nowhere: a slow one, or one whose receiver is left
+/// alone or was asked too much. All buffers share one budget, and such a lane may rest for a day.
 const ROWS_OF_A_SLOW_LANE: usize = 16;
 /// Results that may wait for the disk of a lane that works off a backlog beside others. They ride in
 /// the commits that fresh events wait for: more of them would make these longer, and all others late.
@@ -161,7 +162,7 @@ impl Lane {
 
     /// Deliveries that it may hold ready.
     pub(crate) fn rows_max(&self, config: &DeliveryConfig) -> usize {
-        if self.is_slow || self.health.is_probing() {
+        if self.is_slow || self.health.is_probing() || self.health.pace.is_some() {
             config.lane_rows_max.min(ROWS_OF_A_SLOW_LANE)
         } else {
             config.lane_rows_max

@@ -114,3 +114,33 @@ async fn retry_after_holds_the_whole_lane_and_then_it_goes_slower() {
     let most = most_within(&first[50..], 1_000);
     assert!((20..=30).contains(&most), "{most} a second");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_waits_for_its_receiver_holds_little_ready() {
+    let world = World::new();
+    world.put_hook(hook(1));
+    world.set_receiver(receiver(|seen| {
+        let is_first = seen.at_ms == 0;
+        Box::pin(async move {
+            match answered(if is_first { 429 } else { 200 }) {
+                Exchanged::Answered { response, .. } if is_first => Exchanged::Answered {
+                    response,
+                    retry_after: Some(Duration::from_secs(3600)),
+                    asks: None,
+                },
+                other => other,
+            }
+        })
+    }));
+    let delivery = world.deliver();
+    world.post(1);
+    world.until(|world| world.saved_health(1).is_some()).await;
+    for _ in 0..1_000 {
+        world.post(1);
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let held = delivery.stats().buffered_bytes;
+    assert!((1..=16 * 1024).contains(&held), "{held} bytes of 16 rows");
+    world.all_settled().await;
+    assert!(world.words().iter().all(|word| *word == "delivered"));
+}
