@@ -61,6 +61,38 @@ pub struct Hook {
 }
 
 impl Hook {
+    /// With every default of the API. Its id, times and revision are the store's to give.
+    #[must_use]
+    pub fn new(owner: Owner, target: TargetUrl, subscription: EventPattern) -> Self {
+        Self {
+            id: HookId(0),
+            owner,
+            target,
+            subscription,
+            filter: None,
+            retry: RetryConfig::default(),
+            max_attempts: None,
+            max_age: MAX_AGE_DEFAULT,
+            additional_headers: None,
+            secret_key: None,
+            status: HookStatus::Active,
+            config: "{}".to_owned(),
+            auth: None,
+            plugins: PluginChoice::ByPattern,
+            on_plugin_error: OnPluginError::Retry,
+            envelope: Envelope::Whisperer,
+            signatures: vec![SignatureForm::Whisperer, SignatureForm::Standard],
+            timeout: TIMEOUT_DEFAULT,
+            max_in_flight: MAX_IN_FLIGHT_DEFAULT,
+            rate_limit: None,
+            ordered: Ordered::No,
+            created_at: Timestamp(0),
+            modified_at: Timestamp(0),
+            revision: 0,
+            secrets_unreadable: false,
+        }
+    }
+
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
         self.max_attempts

@@ -26,18 +26,16 @@ use futures_util::future::join_all;
 use whisperer_domain::attempt::{Attempt, Timing};
 use whisperer_domain::catalog::CatalogChange;
 use whisperer_domain::delivery::CancelCause;
-use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::event_type::{EventPattern, EventType};
 use whisperer_domain::filter::Filter;
-use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
+use whisperer_domain::hook::{Hook, HookStatus};
 use whisperer_domain::id::{AttemptId, EventId, HookId, Owner};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
     BoxFuture, Catalog, Clock, DeliveryQuery, Fence, HookEffect, Lease, Ledger, Scope, Settlement,
     Verdict,
 };
-use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::secret::Secret;
 use whisperer_domain::sign::SignatureForm;
 use whisperer_domain::target_url::TargetUrl;
@@ -302,29 +300,13 @@ fn hook(number: u64) -> Hook {
         filter: number
             .is_multiple_of(10)
             .then(|| Arc::new(Filter::parse(filter).unwrap())),
-        id: HookId(0),
-        owner: Owner::parse(&format!("owner-{}", number % 100)).unwrap(),
-        target: TargetUrl::parse(&format!("https://h{number}.example/hooks/whisperer")).unwrap(),
-        subscription: EventPattern::parse("transfer.*").unwrap(),
-        retry: RetryConfig::default(),
-        max_attempts: None,
         max_age: Duration::from_secs(3600),
-        additional_headers: None,
         secret_key: Some(Secret::new("0123456789abcdef0123456789abcdef".to_owned())),
-        status: HookStatus::Active,
-        config: "{}".to_owned(),
-        auth: None,
-        plugins: PluginChoice::ByPattern,
-        on_plugin_error: OnPluginError::Retry,
-        envelope: Envelope::Whisperer,
         signatures: vec![SignatureForm::Whisperer],
-        timeout: Duration::from_secs(10),
-        max_in_flight: 8,
-        rate_limit: None,
-        ordered: Ordered::No,
-        created_at: Timestamp(0),
-        modified_at: Timestamp(0),
-        revision: 0,
-        secrets_unreadable: false,
+        ..Hook::new(
+            Owner::parse(&format!("owner-{}", number % 100)).unwrap(),
+            TargetUrl::parse(&format!("https://h{number}.example/hooks/whisperer")).unwrap(),
+            EventPattern::parse("transfer.*").unwrap(),
+        )
     }
 }

@@ -23,10 +23,9 @@ use futures_util::future::join_all;
 use whisperer_domain::attempt::{Attempt, Response, Timing};
 use whisperer_domain::catalog::CatalogChange;
 use whisperer_domain::delivery::{DeadCause, StateKind};
-use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::event_type::{EventPattern, EventType, OMS_CATALOGUE};
-use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
+use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{AttemptId, EventId, EventKey, HookId, Owner, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
@@ -339,30 +338,13 @@ fn attempt(sequence: u64, status: u16) -> Attempt {
 
 fn hook(number: u64) -> Hook {
     Hook {
-        filter: None,
-        id: HookId(0),
-        owner: Owner::parse(&format!("o{}", number % 4)).unwrap(),
-        target: TargetUrl::parse(&format!("https://h{number}.example/")).unwrap(),
-        subscription: EventPattern::All,
         retry: RetryConfig::Fixed { seconds: 5 },
-        max_attempts: None,
         max_age: Duration::from_secs(3600),
-        additional_headers: None,
-        secret_key: None,
-        status: HookStatus::Active,
-        config: "{}".to_owned(),
-        auth: None,
-        plugins: PluginChoice::ByPattern,
-        on_plugin_error: OnPluginError::Retry,
-        envelope: Envelope::Whisperer,
         signatures: vec![SignatureForm::Whisperer],
-        timeout: Duration::from_secs(10),
-        max_in_flight: 8,
-        rate_limit: None,
-        ordered: Ordered::No,
-        created_at: Timestamp(0),
-        modified_at: Timestamp(0),
-        revision: 0,
-        secrets_unreadable: false,
+        ..Hook::new(
+            Owner::parse(&format!("o{}", number % 4)).unwrap(),
+            TargetUrl::parse(&format!("https://h{number}.example/")).unwrap(),
+            EventPattern::All,
+        )
     }
 }

@@ -26,10 +26,9 @@ use redb::{Database, ReadableTable, TableDefinition};
 use whisperer_domain::access::{Right, Rights};
 use whisperer_domain::catalog::{CatalogChange, Token};
 use whisperer_domain::delivery::DeadCause;
-use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::event_type::{EventPattern, EventType};
-use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
+use whisperer_domain::hook::{Hook, Ordered};
 use whisperer_domain::id::{EventId, HookId, Owner};
 use whisperer_domain::port::{
     BoxFuture, Budget, Catalog, Clock, Lease, Ledger, Settlement, Verdict,
@@ -290,31 +289,14 @@ fn event(number: usize) -> NewEvent {
 
 fn hook() -> Hook {
     Hook {
-        filter: None,
-        id: HookId(0),
-        owner: Owner::parse("ann").unwrap(),
-        target: TargetUrl::parse("https://a.example/").unwrap(),
-        subscription: EventPattern::All,
         retry: RetryConfig::Fixed { seconds: 5 },
-        max_attempts: None,
         max_age: Duration::from_secs(3600),
-        additional_headers: None,
-        secret_key: None,
-        status: HookStatus::Active,
-        config: "{}".to_owned(),
-        auth: None,
-        plugins: PluginChoice::ByPattern,
-        on_plugin_error: OnPluginError::Retry,
-        envelope: Envelope::Whisperer,
         signatures: vec![SignatureForm::Whisperer],
-        timeout: Duration::from_secs(10),
-        max_in_flight: 8,
-        rate_limit: None,
-        ordered: Ordered::No,
-        created_at: Timestamp(0),
-        modified_at: Timestamp(0),
-        revision: 0,
-        secrets_unreadable: false,
+        ..Hook::new(
+            Owner::parse("ann").unwrap(),
+            TargetUrl::parse("https://a.example/").unwrap(),
+            EventPattern::All,
+        )
     }
 }
 

@@ -20,18 +20,16 @@ use whisperer_delivery::{Delivery, DeliveryConfig, DeliveryHandle, Ports};
 use whisperer_domain::attempt::Attempt;
 use whisperer_domain::catalog::{CatalogSnapshot, Revision};
 use whisperer_domain::delivery::{Delivery as Row, DeliveryState, Pin, Ready};
-use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::Event;
 use whisperer_domain::event_type::{EventPattern, EventType};
 use whisperer_domain::health::Health;
-use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
+use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{DeliveryUuid, EventId, EventKey, HookId, Owner, Sequence};
 use whisperer_domain::news::HookNews;
 use whisperer_domain::port::{
     Bell, Catalog, Chained, Clock, FeedItem, FeedSink, TransformJob, Verdict,
 };
 use whisperer_domain::schedule::RetryConfig;
-use whisperer_domain::sign::SignatureForm;
 use whisperer_domain::target_url::TargetUrl;
 use whisperer_domain::time::Timestamp;
 
@@ -364,30 +362,15 @@ impl World {
 pub(crate) fn hook(id: u64) -> Hook {
     Hook {
         id: HookId(id),
-        owner: Owner::parse("tests").unwrap(),
-        target: TargetUrl::parse(&format!("https://r{id}.example/hook")).unwrap(),
-        subscription: EventPattern::All,
-        filter: None,
         retry: RetryConfig::Fixed { seconds: 10 },
-        max_attempts: None,
-        max_age: Duration::from_secs(7 * 24 * 3600),
-        additional_headers: None,
-        secret_key: None,
-        status: HookStatus::Active,
-        config: "{}".to_owned(),
-        auth: None,
-        plugins: PluginChoice::ByPattern,
-        on_plugin_error: OnPluginError::Retry,
-        envelope: Envelope::Whisperer,
-        signatures: vec![SignatureForm::Whisperer, SignatureForm::Standard],
-        timeout: Duration::from_secs(10),
-        max_in_flight: 8,
-        rate_limit: None,
-        ordered: Ordered::No,
         created_at: START,
         modified_at: START,
         revision: 1,
-        secrets_unreadable: false,
+        ..Hook::new(
+            Owner::parse("tests").unwrap(),
+            TargetUrl::parse(&format!("https://r{id}.example/hook")).unwrap(),
+            EventPattern::All,
+        )
     }
 }
 

@@ -9,14 +9,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{CatalogSnapshot, Hooks};
-use crate::envelope::Envelope;
 use crate::event_type::{EventPattern, EventType};
 use crate::filter::Filter;
-use crate::hook::{ChainLink, Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
+use crate::hook::{ChainLink, Hook, HookStatus, PluginChoice};
 use crate::id::{HookId, Owner};
 use crate::json::Tree;
 use crate::plugin::PluginName;
-use crate::schedule::RetryConfig;
 use crate::secret::Secret;
 use crate::target_url::TargetUrl;
 use crate::time::Timestamp;
@@ -44,30 +42,16 @@ const PAYLOADS: [Option<&[u8]>; 3] = [None, Some(br#"{"country": "DE"}"#), Some(
 pub(super) fn hook(id: u64, owner: &str, target: &str, subscription: &str) -> Hook {
     Hook {
         id: HookId(id),
-        owner: Owner::parse(owner).unwrap(),
-        target: TargetUrl::parse(target).unwrap(),
-        subscription: EventPattern::parse(subscription).unwrap(),
-        filter: None,
-        retry: RetryConfig::default(),
-        max_attempts: None,
         max_age: Duration::from_secs(60),
-        additional_headers: None,
-        secret_key: None,
-        status: HookStatus::Active,
-        config: "{}".to_owned(),
-        auth: None,
-        plugins: PluginChoice::ByPattern,
-        on_plugin_error: OnPluginError::Retry,
-        envelope: Envelope::Whisperer,
         signatures: Vec::new(),
         timeout: Duration::from_secs(1),
         max_in_flight: 1,
-        rate_limit: None,
-        ordered: Ordered::No,
-        created_at: Timestamp(0),
-        modified_at: Timestamp(0),
         revision: 1,
-        secrets_unreadable: false,
+        ..Hook::new(
+            Owner::parse(owner).unwrap(),
+            TargetUrl::parse(target).unwrap(),
+            EventPattern::parse(subscription).unwrap(),
+        )
     }
 }
 

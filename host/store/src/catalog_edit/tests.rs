@@ -7,10 +7,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot};
-use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event_type::EventPattern;
 use whisperer_domain::filter::Filter;
-use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
+use whisperer_domain::hook::{Hook, HookStatus};
 use whisperer_domain::id::{HookId, Owner};
 use whisperer_domain::port::CatalogError;
 use whisperer_domain::schedule::RetryConfig;
@@ -66,30 +65,17 @@ fn hook() -> impl Strategy<Value = Hook> {
     (named, select(statuses), select(filters), 0_usize..9).prop_map(
         |((id, owner, target, pattern), status, filter, long)| Hook {
             id: HookId(id),
-            owner: Owner::parse(owner).unwrap(),
-            target: TargetUrl::parse(target).unwrap(),
-            subscription: EventPattern::parse(pattern).unwrap(),
             filter: filter.map(|text| Filter::parse(text).unwrap().into()),
             retry: RetryConfig::Fixed { seconds: 5 },
-            max_attempts: None,
             max_age: Duration::from_secs(3600),
-            additional_headers: None,
-            secret_key: None,
             status,
             config: format!("{{\"text\": \"{}\"}}", "x".repeat(long)),
-            auth: None,
-            plugins: PluginChoice::ByPattern,
-            on_plugin_error: OnPluginError::Retry,
-            envelope: Envelope::Whisperer,
             signatures: Vec::new(),
-            timeout: Duration::from_secs(10),
-            max_in_flight: 8,
-            rate_limit: None,
-            ordered: Ordered::No,
-            created_at: Timestamp(0),
-            modified_at: Timestamp(0),
-            revision: 0,
-            secrets_unreadable: false,
+            ..Hook::new(
+                Owner::parse(owner).unwrap(),
+                TargetUrl::parse(target).unwrap(),
+                EventPattern::parse(pattern).unwrap(),
+            )
         },
     )
 }

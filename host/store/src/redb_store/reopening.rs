@@ -9,10 +9,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use whisperer_domain::catalog::{CatalogChange, Changed};
-use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::event_type::{EventPattern, EventType};
-use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
+use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{EventId, HookId, Owner, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, BoxFuture, Catalog, Clock, FeedItem, FeedSink, Ledger, Scope, StoreDown,
@@ -88,31 +87,14 @@ impl Stage {
 
 fn hook() -> Hook {
     Hook {
-        id: HookId(0),
-        owner: Owner::parse("ann").unwrap(),
-        target: TargetUrl::parse("https://a.example/").unwrap(),
-        subscription: EventPattern::All,
-        filter: None,
         retry: RetryConfig::Fixed { seconds: 5 },
-        max_attempts: None,
         max_age: Duration::from_secs(3600),
-        additional_headers: None,
-        secret_key: None,
-        status: HookStatus::Active,
-        config: "{}".to_owned(),
-        auth: None,
-        plugins: PluginChoice::ByPattern,
-        on_plugin_error: OnPluginError::Retry,
-        envelope: Envelope::Whisperer,
         signatures: Vec::new(),
-        timeout: Duration::from_secs(10),
-        max_in_flight: 8,
-        rate_limit: None,
-        ordered: Ordered::No,
-        created_at: Timestamp(0),
-        modified_at: Timestamp(0),
-        revision: 0,
-        secrets_unreadable: false,
+        ..Hook::new(
+            Owner::parse("ann").unwrap(),
+            TargetUrl::parse("https://a.example/").unwrap(),
+            EventPattern::All,
+        )
     }
 }
 

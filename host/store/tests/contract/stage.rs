@@ -10,7 +10,7 @@ use whisperer_domain::attempt::{Attempt, Response, Timing};
 use whisperer_domain::catalog::{CatalogChange, Changed};
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::event_type::{EventPattern, EventType};
-use whisperer_domain::hook::{Hook, HookStatus, OnPluginError, Ordered, PluginChoice};
+use whisperer_domain::hook::{Hook, Ordered};
 use whisperer_domain::id::{AttemptId, EventId, HookId, Owner, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
@@ -244,31 +244,14 @@ pub(crate) fn sequences(taken: &Taken) -> Vec<u64> {
 
 pub(crate) fn hook(owner: &str, target: &str, pattern: &str) -> Hook {
     Hook {
-        id: HookId(0),
-        owner: Owner::parse(owner).unwrap(),
-        target: TargetUrl::parse(target).unwrap(),
-        subscription: EventPattern::parse(pattern).unwrap(),
-        filter: None,
         retry: RetryConfig::Fixed { seconds: 5 },
-        max_attempts: None,
         max_age: Duration::from_secs(3600),
-        additional_headers: None,
-        secret_key: None,
-        status: HookStatus::Active,
-        config: "{}".to_owned(),
-        auth: None,
-        plugins: PluginChoice::ByPattern,
-        on_plugin_error: OnPluginError::Retry,
-        envelope: whisperer_domain::envelope::Envelope::Whisperer,
         signatures: vec![whisperer_domain::sign::SignatureForm::Whisperer],
-        timeout: Duration::from_secs(10),
-        max_in_flight: 8,
-        rate_limit: None,
-        ordered: Ordered::No,
-        created_at: Timestamp(0),
-        modified_at: Timestamp(0),
-        revision: 0,
-        secrets_unreadable: false,
+        ..Hook::new(
+            Owner::parse(owner).unwrap(),
+            TargetUrl::parse(target).unwrap(),
+            EventPattern::parse(pattern).unwrap(),
+        )
     }
 }
 

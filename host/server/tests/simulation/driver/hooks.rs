@@ -1,17 +1,13 @@
 //! Hooks as a plan wants them.
 
-use std::time::Duration;
-
 use whisperer_domain::access::{Right, Rights};
 use whisperer_domain::catalog::{CatalogChange, Changed, Token};
-use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event_type::EventPattern;
-use whisperer_domain::hook::{Hook, HookStatus, PluginChoice};
+use whisperer_domain::hook::{Hook, PluginChoice};
 use whisperer_domain::id::{HookId, Owner};
 use whisperer_domain::port::Catalog;
 use whisperer_domain::sign::SignatureForm;
 use whisperer_domain::target_url::TargetUrl;
-use whisperer_domain::time::Timestamp;
 
 use crate::ops::HookPlan;
 use crate::world::World;
@@ -65,34 +61,23 @@ fn owner() -> Owner {
 
 fn hook(place: usize, planned: &HookPlan) -> Hook {
     Hook {
-        id: HookId(0),
-        owner: owner(),
-        target: TargetUrl::parse(&format!("https://h{place}.example/")).expect("a valid target"),
-        subscription: EventPattern::All,
-        filter: None,
         retry: planned.retry.clone(),
         max_attempts: planned.max_attempts,
         max_age: planned.max_age,
-        additional_headers: None,
-        secret_key: None,
-        status: HookStatus::Active,
-        config: "{}".to_owned(),
-        auth: None,
         plugins: if planned.transformed {
             PluginChoice::ByPattern
         } else {
             PluginChoice::Chain(Vec::new())
         },
         on_plugin_error: planned.on_plugin_error,
-        envelope: Envelope::Whisperer,
         signatures: vec![SignatureForm::Standard],
-        timeout: Duration::from_secs(10),
         max_in_flight: planned.max_in_flight,
         rate_limit: planned.rate_limit,
         ordered: planned.ordered,
-        created_at: Timestamp(0),
-        modified_at: Timestamp(0),
-        revision: 0,
-        secrets_unreadable: false,
+        ..Hook::new(
+            owner(),
+            TargetUrl::parse(&format!("https://h{place}.example/")).expect("a valid target"),
+            EventPattern::All,
+        )
     }
 }
