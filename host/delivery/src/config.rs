@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use whisperer_domain::health::Patience;
-use whisperer_domain::port::{Catalog, Clock, Ledger, Transform, Transport};
+use whisperer_domain::port::{Catalog, Clock, Lanes, Transform, Transport};
 
 /// Every bound of this crate. The memory it can take is the sum of `buffer_bytes`,
 /// `unsettled_bytes_max`, `reads_max` times `read_bytes`, and `attempts_bytes_max` with what
@@ -75,7 +75,7 @@ impl DeliveryConfig {
 /// The world, as far as delivering needs it.
 #[derive(Clone)]
 pub struct Ports {
-    pub ledger: Arc<dyn Ledger>,
+    pub ledger: Arc<dyn Lanes>,
     pub catalog: Arc<dyn Catalog>,
     pub transform: Arc<dyn Transform>,
     pub transport: Arc<dyn Transport>,

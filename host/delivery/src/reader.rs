@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use whisperer_domain::hook::Ordered;
 use whisperer_domain::id::Sequence;
-use whisperer_domain::port::{Budget, Lease, Ledger, StoreDown, Taken};
+use whisperer_domain::port::{Budget, Lanes, Lease, StoreDown, Taken};
 use whisperer_domain::time::Timestamp;
 
 use crate::config::{DeliveryConfig, Ports, doubling};
@@ -30,7 +30,7 @@ pub(crate) struct Wanted {
     pub(crate) ordered: Ordered,
 }
 
-pub(crate) async fn read(ledger: &dyn Ledger, wanted: Wanted) -> Read {
+pub(crate) async fn read(ledger: &dyn Lanes, wanted: Wanted) -> Read {
     let Wanted {
         lease,
         horizon,

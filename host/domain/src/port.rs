@@ -6,6 +6,7 @@ mod clock;
 mod delivery_list;
 mod directive;
 mod event_list;
+mod lanes;
 mod ledger;
 mod transform;
 mod transport;
@@ -18,10 +19,13 @@ pub use clock::Clock;
 pub use delivery_list::{Attempted, DeliveryQuery, DeliveryView, Page};
 pub use directive::{DirectError, Directed, Directive, Run, Selection};
 pub use event_list::{EventFound, EventPage, EventQuery};
-pub use ledger::{
-    AcceptError, Accepted, Acquired, Budget, FeedItem, FeedSink, Fence, HookEffect, LaneView,
-    LastAttempt, Lease, Ledger, LedgerStatus, Scope, Settled, Settlement, StoreDown, StoreHealth,
+pub use lanes::{
+    Acquired, Budget, FeedItem, FeedSink, Fence, HookEffect, Lanes, Lease, Settled, Settlement,
     Taken, Verdict,
+};
+pub use ledger::{
+    AcceptError, Accepted, LaneView, LastAttempt, Ledger, LedgerStatus, Scope, StoreDown,
+    StoreHealth,
 };
 pub use transform::{Chained, Made, Transform, TransformJob, Transformed};
 pub use transport::{Exchange, Exchanged, OutboundRequest, Transport};

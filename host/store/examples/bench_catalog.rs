@@ -33,8 +33,8 @@ use whisperer_domain::hook::{Hook, HookStatus};
 use whisperer_domain::id::{AttemptId, EventId, HookId, Owner};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
-    BoxFuture, Catalog, Clock, DeliveryQuery, Fence, HookEffect, Lease, Ledger, Scope, Settlement,
-    Verdict,
+    BoxFuture, Catalog, Clock, DeliveryQuery, Fence, HookEffect, Lanes, Lease, Ledger, Scope,
+    Settlement, Verdict,
 };
 use whisperer_domain::secret::Secret;
 use whisperer_domain::sign::SignatureForm;
@@ -59,8 +59,8 @@ impl Clock for BenchClock {
     }
 }
 
-trait Store: Ledger + Catalog {}
-impl<T: Ledger + Catalog> Store for T {}
+trait Store: Ledger + Lanes + Catalog {}
+impl<T: Ledger + Lanes + Catalog> Store for T {}
 
 #[tokio::main]
 async fn main() {

@@ -29,8 +29,8 @@ use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{AttemptId, EventId, EventKey, HookId, Owner, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
-    BoxFuture, Catalog, Clock, DeliveryQuery, Directive, EventQuery, Fence, Lease, Ledger, Run,
-    Scope, Selection, Settlement, Verdict,
+    BoxFuture, Catalog, Clock, DeliveryQuery, Directive, EventQuery, Fence, Lanes, Lease, Ledger,
+    Run, Scope, Selection, Settlement, Verdict,
 };
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::sign::SignatureForm;

@@ -31,7 +31,7 @@ use whisperer_domain::event_type::{EventPattern, EventType};
 use whisperer_domain::hook::{Hook, Ordered};
 use whisperer_domain::id::{EventId, HookId, Owner};
 use whisperer_domain::port::{
-    BoxFuture, Budget, Catalog, Clock, Lease, Ledger, Settlement, Verdict,
+    BoxFuture, Budget, Catalog, Clock, Lanes, Lease, Ledger, Settlement, Verdict,
 };
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::sign::SignatureForm;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use whisperer_domain::delivery::{DeadCause, Waiting};
 use whisperer_domain::id::{AttemptId, HookId, Sequence};
 use whisperer_domain::plugin::PluginName;
-use whisperer_domain::port::{FeedItem, FeedSink, Fence, Lease, Ledger as _, Settlement, Verdict};
+use whisperer_domain::port::{FeedItem, FeedSink, Fence, Lanes as _, Lease, Settlement, Verdict};
 
 use crate::app::{Answer, TestApp};
 use crate::hook_events::attempt;

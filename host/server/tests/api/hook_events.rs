@@ -9,7 +9,7 @@ use whisperer_domain::attempt::{Attempt, PluginRun, Response, Timing};
 use whisperer_domain::id::{AttemptId, Digest, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::plugin::PluginName;
-use whisperer_domain::port::{Ledger as _, Settlement, Verdict};
+use whisperer_domain::port::{Lanes as _, Settlement, Verdict};
 use whisperer_domain::time::Timestamp;
 
 use crate::app::TestApp;

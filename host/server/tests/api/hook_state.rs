@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use whisperer_domain::health::{Answer, Health, Heard, Patience};
 use whisperer_domain::id::Sequence;
-use whisperer_domain::port::{Clock as _, HookEffect, Ledger as _, Settlement, Verdict};
+use whisperer_domain::port::{Clock as _, HookEffect, Lanes as _, Settlement, Verdict};
 use whisperer_domain::time::Timestamp;
 
 use crate::app::{StoppedClock, TestApp};

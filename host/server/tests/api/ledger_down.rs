@@ -1,17 +1,13 @@
 //! A ledger that cannot be used just now.
 
-use std::sync::Arc;
-
 use whisperer_domain::catalog::Revision;
 use whisperer_domain::event::NewEvent;
-use whisperer_domain::hook::Ordered;
 use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
-    AcceptError, Accepted, Acquired, Attempted, BoxFuture, Budget, DeliveryQuery, DirectError,
-    Directed, Directive, EventFound, EventPage, EventQuery, FeedSink, LaneView, Lease, Ledger,
-    LedgerStatus, Page, Run, Scope, Settled, Settlement, StoreDown, StoreHealth, Taken,
+    AcceptError, Accepted, Attempted, BoxFuture, DeliveryQuery, DirectError, Directed, Directive,
+    EventFound, EventPage, EventQuery, LaneView, Ledger, LedgerStatus, Page, Run, Scope, StoreDown,
+    StoreHealth,
 };
-use whisperer_domain::time::Timestamp;
 
 pub(crate) struct LedgerDown;
 
@@ -29,31 +25,6 @@ impl Ledger for LedgerDown {
         _: Revision,
     ) -> BoxFuture<'_, Result<Accepted, AcceptError>> {
         Box::pin(async { down().await.map_err(AcceptError::Down) })
-    }
-
-    fn feed(&self, _: Arc<dyn FeedSink>) {}
-
-    fn acquire(
-        &self,
-        _: Option<HookId>,
-        _: usize,
-    ) -> BoxFuture<'_, Result<Vec<Acquired>, StoreDown>> {
-        down()
-    }
-
-    fn take(
-        &self,
-        _: Lease,
-        _: Timestamp,
-        _: Vec<Sequence>,
-        _: Budget,
-        _: Ordered,
-    ) -> BoxFuture<'_, Result<Taken, StoreDown>> {
-        down()
-    }
-
-    fn settle(&self, _: Vec<Settlement>) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
-        down()
     }
 
     fn direct(

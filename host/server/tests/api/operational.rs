@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use whisperer_domain::delivery::DeadCause;
 use whisperer_domain::news::NEWS_TYPES;
-use whisperer_domain::port::{Ledger as _, Verdict};
+use whisperer_domain::port::{Lanes as _, Verdict};
 
 use crate::app::TestApp;
 use crate::hook_events::{attempt, settlement};

@@ -5,15 +5,12 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed, Revision};
-use whisperer_domain::event::NewEvent;
+use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed};
 use whisperer_domain::hook::Ordered;
-use whisperer_domain::id::{EventId, HookId, Sequence};
+use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::port::{
-    AcceptError, Accepted, Acquired, Attempted, BoxFuture, Budget, Catalog, CatalogError, Clock,
-    DeliveryQuery, DirectError, Directed, Directive, EventFound, EventPage, EventQuery, FeedSink,
-    HookEffect, LaneView, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled, Settlement,
-    StoreDown, Taken,
+    Acquired, BoxFuture, Budget, Catalog, CatalogError, Clock, FeedSink, HookEffect, Lanes, Lease,
+    Settled, Settlement, StoreDown, Taken,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -101,16 +98,7 @@ fn down() -> StoreDown {
     StoreDown::Reopening("simulated".to_owned())
 }
 
-impl Ledger for Life {
-    fn accept(
-        &self,
-        event: NewEvent,
-        recipients: Vec<HookId>,
-        revision: Revision,
-    ) -> BoxFuture<'_, Result<Accepted, AcceptError>> {
-        self.world.store.accept(event, recipients, revision)
-    }
-
+impl Lanes for Life {
     fn feed(&self, sink: Arc<dyn FeedSink>) {
         if !self.is_over() {
             self.world.state().sink = Some(sink);
@@ -164,51 +152,6 @@ impl Ledger for Life {
             self.pass_some().await;
             settled
         })
-    }
-
-    fn direct(
-        &self,
-        directive: Directive,
-        scope: Scope,
-        run: Run,
-    ) -> BoxFuture<'_, Result<Directed, DirectError>> {
-        self.world.store.direct(directive, scope, run)
-    }
-
-    fn watch(&self, delivery: Sequence) -> Option<BoxFuture<'static, ()>> {
-        self.world.store.watch(delivery)
-    }
-
-    fn find_event(&self, id: EventId) -> BoxFuture<'_, Result<Option<EventFound>, StoreDown>> {
-        self.world.store.find_event(id)
-    }
-
-    fn events(&self, query: EventQuery) -> BoxFuture<'_, Result<EventPage, StoreDown>> {
-        self.world.store.events(query)
-    }
-
-    fn find(
-        &self,
-        sequence: Sequence,
-        scope: Scope,
-    ) -> BoxFuture<'_, Result<Option<Attempted>, StoreDown>> {
-        self.world.store.find(sequence, scope)
-    }
-
-    fn page(&self, query: DeliveryQuery) -> BoxFuture<'_, Result<Page, StoreDown>> {
-        self.world.store.page(query)
-    }
-
-    fn lanes(
-        &self,
-        hooks: Vec<HookId>,
-        pending_max: usize,
-    ) -> BoxFuture<'_, Result<Vec<LaneView>, StoreDown>> {
-        self.world.store.lanes(hooks, pending_max)
-    }
-
-    fn status(&self) -> LedgerStatus {
-        self.world.store.status()
     }
 }
 

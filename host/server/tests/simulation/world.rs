@@ -18,7 +18,7 @@ use whisperer_domain::health::Patience;
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::HookId;
 use whisperer_domain::port::{
-    Bell, BoxFuture, Catalog, Clock, DeliveryQuery, FeedItem, FeedSink, Ledger, Scope,
+    Bell, BoxFuture, Catalog, Clock, DeliveryQuery, FeedItem, FeedSink, Lanes, Ledger, Scope,
 };
 use whisperer_domain::time::Timestamp;
 use whisperer_store::MemoryStore;

@@ -10,7 +10,7 @@ use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Acquired, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog,
     CatalogError, DeliveryQuery, DirectError, Directed, Directive, EventFound, EventPage,
-    EventQuery, FeedSink, LaneView, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled,
+    EventQuery, FeedSink, LaneView, Lanes, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled,
     Settlement, StoreDown, StoreHealth, Taken,
 };
 use whisperer_domain::time::Timestamp;
@@ -27,45 +27,6 @@ impl Ledger for MemoryStore {
         Box::pin(
             async move { self.write(|model, now| model.accept(event, &recipients, revision, now)) },
         )
-    }
-
-    fn feed(&self, sink: Arc<dyn FeedSink>) {
-        self.model().sink = Some(sink);
-    }
-
-    fn acquire(
-        &self,
-        after: Option<HookId>,
-        want: usize,
-    ) -> BoxFuture<'_, Result<Vec<Acquired>, StoreDown>> {
-        Box::pin(async move { Ok(self.model().acquire(after, want)) })
-    }
-
-    fn take(
-        &self,
-        lease: Lease,
-        horizon: Timestamp,
-        held: Vec<Sequence>,
-        budget: Budget,
-        ordered: Ordered,
-    ) -> BoxFuture<'_, Result<Taken, StoreDown>> {
-        Box::pin(async move {
-            let model = self.model();
-            Ok(model.take(lease, horizon, &held, budget, ordered))
-        })
-    }
-
-    fn settle(
-        &self,
-        settlements: Vec<Settlement>,
-    ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
-        Box::pin(async move {
-            let settled = self.write(|model, now| {
-                let settled = settlements.into_iter();
-                settled.map(|item| model.settle(item, now)).collect()
-            });
-            Ok(settled)
-        })
     }
 
     fn direct(
@@ -133,6 +94,47 @@ impl Ledger for MemoryStore {
             events_accepted: model.next_event - 1,
             attempts_settled: model.attempts_settled,
         }
+    }
+}
+
+impl Lanes for MemoryStore {
+    fn feed(&self, sink: Arc<dyn FeedSink>) {
+        self.model().sink = Some(sink);
+    }
+
+    fn acquire(
+        &self,
+        after: Option<HookId>,
+        want: usize,
+    ) -> BoxFuture<'_, Result<Vec<Acquired>, StoreDown>> {
+        Box::pin(async move { Ok(self.model().acquire(after, want)) })
+    }
+
+    fn take(
+        &self,
+        lease: Lease,
+        horizon: Timestamp,
+        held: Vec<Sequence>,
+        budget: Budget,
+        ordered: Ordered,
+    ) -> BoxFuture<'_, Result<Taken, StoreDown>> {
+        Box::pin(async move {
+            let model = self.model();
+            Ok(model.take(lease, horizon, &held, budget, ordered))
+        })
+    }
+
+    fn settle(
+        &self,
+        settlements: Vec<Settlement>,
+    ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
+        Box::pin(async move {
+            let settled = self.write(|model, now| {
+                let settled = settlements.into_iter();
+                settled.map(|item| model.settle(item, now)).collect()
+            });
+            Ok(settled)
+        })
     }
 }
 

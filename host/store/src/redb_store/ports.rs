@@ -11,7 +11,7 @@ use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Acquired, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog,
     CatalogError, DeliveryQuery, DirectError, Directed, Directive, EventFound, EventPage,
-    EventQuery, FeedSink, LaneView, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled,
+    EventQuery, FeedSink, LaneView, Lanes, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled,
     Settlement, StoreDown, Taken,
 };
 use whisperer_domain::time::Timestamp;
@@ -38,63 +38,6 @@ impl Ledger for RedbStore {
             })
             .await
             .unwrap_or_else(|down| Err(AcceptError::Down(down)))
-        })
-    }
-
-    fn feed(&self, sink: Arc<dyn FeedSink>) {
-        self.shared.set_sink(Some(sink));
-    }
-
-    fn acquire(
-        &self,
-        after: Option<HookId>,
-        want: usize,
-    ) -> BoxFuture<'_, Result<Vec<Acquired>, StoreDown>> {
-        Box::pin(async move {
-            let lanes = self.read(move |reading| reading.lanes(after, want)).await?;
-            let lanes = lanes.into_iter().map(|(hook, health)| Acquired {
-                lease: lease(hook),
-                health,
-            });
-            Ok(lanes.collect())
-        })
-    }
-
-    fn take(
-        &self,
-        lease: Lease,
-        horizon: Timestamp,
-        held: Vec<Sequence>,
-        budget: Budget,
-        ordered: Ordered,
-    ) -> BoxFuture<'_, Result<Taken, StoreDown>> {
-        Box::pin(async move {
-            if lease.fence != batch::FENCE {
-                return Ok(Taken::default());
-            }
-            self.read(move |reading| {
-                let asked = Asked {
-                    hook: lease.hook,
-                    horizon,
-                    held: held.into_iter().collect(),
-                    budget,
-                };
-                reading.take(&asked, ordered)
-            })
-            .await
-        })
-    }
-
-    fn settle(
-        &self,
-        settlements: Vec<Settlement>,
-    ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
-        Box::pin(async move {
-            self.ask(|reply| Write::Settle {
-                items: settlements,
-                reply,
-            })
-            .await?
         })
     }
 
@@ -186,6 +129,65 @@ impl Ledger for RedbStore {
             events_accepted: count(&self.shared.events_accepted),
             attempts_settled: count(&self.shared.attempts_settled),
         }
+    }
+}
+
+impl Lanes for RedbStore {
+    fn feed(&self, sink: Arc<dyn FeedSink>) {
+        self.shared.set_sink(Some(sink));
+    }
+
+    fn acquire(
+        &self,
+        after: Option<HookId>,
+        want: usize,
+    ) -> BoxFuture<'_, Result<Vec<Acquired>, StoreDown>> {
+        Box::pin(async move {
+            let lanes = self.read(move |reading| reading.lanes(after, want)).await?;
+            let lanes = lanes.into_iter().map(|(hook, health)| Acquired {
+                lease: lease(hook),
+                health,
+            });
+            Ok(lanes.collect())
+        })
+    }
+
+    fn take(
+        &self,
+        lease: Lease,
+        horizon: Timestamp,
+        held: Vec<Sequence>,
+        budget: Budget,
+        ordered: Ordered,
+    ) -> BoxFuture<'_, Result<Taken, StoreDown>> {
+        Box::pin(async move {
+            if lease.fence != batch::FENCE {
+                return Ok(Taken::default());
+            }
+            self.read(move |reading| {
+                let asked = Asked {
+                    hook: lease.hook,
+                    horizon,
+                    held: held.into_iter().collect(),
+                    budget,
+                };
+                reading.take(&asked, ordered)
+            })
+            .await
+        })
+    }
+
+    fn settle(
+        &self,
+        settlements: Vec<Settlement>,
+    ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
+        Box::pin(async move {
+            self.ask(|reply| Write::Settle {
+                items: settlements,
+                reply,
+            })
+            .await?
+        })
     }
 }
 

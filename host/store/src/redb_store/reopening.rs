@@ -14,8 +14,8 @@ use whisperer_domain::event_type::{EventPattern, EventType};
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::{EventId, HookId, Owner, Sequence};
 use whisperer_domain::port::{
-    AcceptError, Accepted, BoxFuture, Catalog, Clock, FeedItem, FeedSink, Ledger, Scope, StoreDown,
-    StoreHealth,
+    AcceptError, Accepted, BoxFuture, Catalog, Clock, FeedItem, FeedSink, Lanes, Ledger, Scope,
+    StoreDown, StoreHealth,
 };
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::target_url::TargetUrl;

@@ -15,8 +15,8 @@ use whisperer_domain::id::{AttemptId, EventId, HookId, Owner, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Clock, DeliveryQuery,
-    DirectError, Directed, Directive, FeedItem, FeedSink, Lease, Ledger, Run, Scope, Settled,
-    Settlement, Taken, Verdict,
+    DirectError, Directed, Directive, FeedItem, FeedSink, Lanes, Lease, Ledger, Run, Scope,
+    Settled, Settlement, Taken, Verdict,
 };
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::target_url::TargetUrl;
@@ -75,8 +75,13 @@ impl Clock for TestClock {
     }
 }
 
+/// A store as posters and lanes see it.
+pub(crate) trait Whole: Ledger + Lanes {}
+
+impl<T: Ledger + Lanes> Whole for T {}
+
 pub(crate) struct Stage {
-    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) ledger: Arc<dyn Whole>,
     pub(crate) catalog: Arc<dyn AuditedCatalog>,
     pub(crate) clock: Arc<TestClock>,
     /// Kept for as long as the store that lives in it.
@@ -100,7 +105,7 @@ impl Stage {
         Self::over(MemoryStore::new(clock.clone()), clock, None)
     }
 
-    pub(crate) fn over<S: Ledger + AuditedCatalog + 'static>(
+    pub(crate) fn over<S: Whole + AuditedCatalog + 'static>(
         store: Arc<S>,
         clock: Arc<TestClock>,
         folder: Option<TempDir>,

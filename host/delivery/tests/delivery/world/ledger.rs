@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use whisperer_domain::catalog::Revision;
-use whisperer_domain::event::NewEvent;
 use whisperer_domain::health::Health;
 use whisperer_domain::hook::{HookStatus, Ordered};
-use whisperer_domain::id::{EventId, HookId, Sequence};
+use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::news::HookNews;
 use whisperer_domain::port::{
-    AcceptError, Accepted, Acquired, Attempted, BoxFuture, Budget, Clock, DeliveryQuery,
-    DirectError, Directed, Directive, EventFound, EventPage, EventQuery, FeedSink, HookEffect,
-    LaneView, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled, Settlement, StoreDown, Taken,
+    Acquired, BoxFuture, Budget, Clock, FeedSink, HookEffect, Lanes, Lease, Settled, Settlement,
+    StoreDown, Taken,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -120,16 +117,7 @@ fn in_order(
     taken
 }
 
-impl Ledger for World {
-    fn accept(
-        &self,
-        _: NewEvent,
-        _: Vec<HookId>,
-        _: Revision,
-    ) -> BoxFuture<'_, Result<Accepted, AcceptError>> {
-        unimplemented!("delivery accepts nothing")
-    }
-
+impl Lanes for World {
     fn feed(&self, sink: Arc<dyn FeedSink>) {
         self.state().sink = Some(sink);
     }
@@ -245,42 +233,5 @@ impl Ledger for World {
             }
             Ok(answers)
         })
-    }
-
-    fn direct(
-        &self,
-        _: Directive,
-        _: Scope,
-        _: Run,
-    ) -> BoxFuture<'_, Result<Directed, DirectError>> {
-        unimplemented!("delivery directs nothing: the tests do")
-    }
-
-    fn watch(&self, _: Sequence) -> Option<BoxFuture<'static, ()>> {
-        unimplemented!("delivery waits for nobody")
-    }
-
-    fn find_event(&self, _: EventId) -> BoxFuture<'_, Result<Option<EventFound>, StoreDown>> {
-        unimplemented!("delivery looks nothing up")
-    }
-
-    fn events(&self, _: EventQuery) -> BoxFuture<'_, Result<EventPage, StoreDown>> {
-        unimplemented!("delivery lists nothing")
-    }
-
-    fn find(&self, _: Sequence, _: Scope) -> BoxFuture<'_, Result<Option<Attempted>, StoreDown>> {
-        unimplemented!("delivery looks nothing up")
-    }
-
-    fn page(&self, _: DeliveryQuery) -> BoxFuture<'_, Result<Page, StoreDown>> {
-        unimplemented!("delivery lists nothing")
-    }
-
-    fn lanes(&self, _: Vec<HookId>, _: usize) -> BoxFuture<'_, Result<Vec<LaneView>, StoreDown>> {
-        unimplemented!("delivery knows its lanes itself")
-    }
-
-    fn status(&self) -> LedgerStatus {
-        unimplemented!("delivery asks for no status")
     }
 }
