@@ -29,7 +29,9 @@ use crate::error::StoreError;
 /// 2: with tables for replays, filters of events and directives, and tails on two records.
 /// 3: with a table of what lanes learn, places of deliveries in ordered lanes, and the types of
 /// operational events.
-const SCHEMA_VERSION: u32 = 3;
+/// 4: with keys for signing that are on their way out or come in pairs, sealed headers in pins, and
+/// a count of what lies in it.
+const SCHEMA_VERSION: u32 = 4;
 /// Files from before it lack the types of operational events.
 const SCHEMA_WITH_NEWS: u32 = 3;
 /// Files from here on are opened, and brought up to date by it.
