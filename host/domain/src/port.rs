@@ -10,6 +10,7 @@ mod lanes;
 mod ledger;
 mod transform;
 mod transport;
+mod upkeep;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -29,6 +30,10 @@ pub use ledger::{
 };
 pub use transform::{Chained, Made, Transform, TransformJob, Transformed};
 pub use transport::{Exchange, Exchanged, OutboundRequest, Transport};
+pub use upkeep::{
+    Checked, Compacted, Copied, Finding, Onward, Progress, Retention, Stock, Swept, Upkeep,
+    UpkeepError,
+};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

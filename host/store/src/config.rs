@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use whisperer_domain::port::Retention;
+
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
     /// The database file. Its folder must exist.
@@ -22,6 +24,8 @@ pub struct StoreConfig {
     /// Each commit saves what a start after a crash would else work out by reading the file.
     /// Off: costs about half the rate of small commits.
     pub quick_repair: bool,
+    /// What is kept of events that have nothing pending; by default all, for ever.
+    pub retention: Retention,
 }
 
 impl StoreConfig {
@@ -36,6 +40,7 @@ impl StoreConfig {
             commit_rows_max: 16_384,
             commit_bytes_max: 16 << 20,
             quick_repair: false,
+            retention: Retention::default(),
         }
     }
 }

@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use whisperer_domain::port::UpkeepError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("{} is a folder: name a file for the database", path.display())]
@@ -69,4 +71,14 @@ pub enum StoreError {
     Reopening(String),
     #[error("the store is closed already")]
     Closed,
+    #[error("there is no database at {}: name another file or folder", path.display())]
+    Missing { path: PathBuf },
+    #[error(
+        "{} was not closed in order, and must be repaired before it can be read: start the server \
+         on it, or check it with --deep, which repairs it",
+        path.display()
+    )]
+    Unrepaired { path: PathBuf },
+    #[error(transparent)]
+    Upkeep(#[from] UpkeepError),
 }

@@ -23,9 +23,10 @@ mod follow;
 mod in_order;
 mod memory;
 mod redb_store;
+mod retention;
 mod watches;
 
 pub use config::StoreConfig;
 pub use error::StoreError;
 pub use memory::MemoryStore;
-pub use redb_store::RedbStore;
+pub use redb_store::{RedbStore, Restored, backup_file, check_file, compact_file, restore};

@@ -11,6 +11,7 @@ mod ledger;
 mod lists;
 mod news;
 mod ports;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,6 +67,7 @@ struct Model {
     accepted_at: Timestamp,
     commits: u64,
     attempts_settled: u64,
+    events_swept: u64,
 }
 
 /// What a name was used for.
@@ -126,6 +128,7 @@ impl MemoryStore {
                 accepted_at: Timestamp(0),
                 commits: 0,
                 attempts_settled: 0,
+                events_swept: 0,
             }),
         })
     }

@@ -12,13 +12,17 @@
 //! is in the file in clear. A file that is not ours is never touched.
 
 mod batch;
+mod check;
 mod command;
+mod copy;
 mod fault;
 #[cfg(test)]
 mod faulty_medium;
 mod file;
 mod frame;
 mod key;
+mod long_reads;
+mod offline;
 mod opener;
 mod ports;
 mod reading;
@@ -31,18 +35,23 @@ mod shared;
 mod spans;
 mod state;
 mod tables;
+mod upkeep;
 mod writer;
 
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use redb::{Database, ReadableDatabase};
 use tokio::sync::{Semaphore, oneshot};
 use whisperer_domain::access::Note;
 use whisperer_domain::catalog::{CatalogChange, Changed};
 use whisperer_domain::port::{CatalogError, Clock, StoreDown};
+
+pub use self::offline::{Restored, backup_file, check_file, compact_file, restore};
 
 use self::command::{Command, Queued, Reply, Write};
 use self::fault::Fault;
@@ -52,6 +61,7 @@ use self::reading::Reading;
 use self::seal::Seal;
 use self::shared::Shared;
 use self::state::State;
+use self::writer::sweeper::Sweeper;
 use self::writer::{Limits, Writer};
 use crate::config::StoreConfig;
 use crate::error::StoreError;
@@ -60,6 +70,7 @@ use crate::error::StoreError;
 const READERS_MAX: usize = 16;
 
 pub struct RedbStore {
+    path: PathBuf,
     shared: Arc<Shared>,
     /// None only while it is dropped.
     inbox: Option<SyncSender<Queued>>,
@@ -92,6 +103,8 @@ impl RedbStore {
             .map_err(|fault| opener.failed("bring up to date", fault))?;
         let state = load(&database, &seal).map_err(|fault| opener.failed("load", fault))?;
         let shared = Arc::new(Shared::new(database, seal, &state));
+        let accepted_at = state.counters.accepted_at;
+        let sweeper = Sweeper::new(config.retention, Instant::now(), accepted_at);
         let (sender, inbox) = sync_channel(config.queue_max.max(1));
         let writer = Writer {
             shared: Arc::clone(&shared),
@@ -104,6 +117,7 @@ impl RedbStore {
                 bytes_max: config.commit_bytes_max.max(1),
             },
             quick_repair: config.quick_repair,
+            sweeper,
             put_off: Vec::new(),
         };
         let writer = thread::Builder::new()
@@ -111,6 +125,7 @@ impl RedbStore {
             .spawn(move || writer.run())
             .map_err(StoreError::Thread)?;
         Ok(Arc::new(Self {
+            path: config.path.clone(),
             shared,
             inbox: Some(sender),
             queue_bytes_max: config.queue_bytes_max,
@@ -176,6 +191,8 @@ impl RedbStore {
         &self,
         work: impl FnOnce(&mut Reading<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreDown> {
+        // Before the wait too: while the store is down, nobody is to stand in a queue.
+        self.shared.ready()?;
         let permit = Arc::clone(&self.readers).acquire_owned().await;
         let permit = permit.map_err(|_| StoreDown::Closed)?;
         self.shared.ready()?;

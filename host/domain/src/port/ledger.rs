@@ -105,6 +105,9 @@ pub enum StoreDown {
     Lagging,
     #[error("the store is being reopened after an I/O error: {0}")]
     Reopening(String),
+    /// On purpose: whoever runs it had it done.
+    #[error("the store is being compacted")]
+    Compacting,
     /// The commit failed in a way that may still have reached the disk.
     #[error("whether this was written is unknown: {0}")]
     Unknown(String),
@@ -162,5 +165,6 @@ pub struct LedgerStatus {
 pub enum StoreHealth {
     Ready,
     Reopening(String),
+    Compacting,
     Closed,
 }

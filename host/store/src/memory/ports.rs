@@ -1,5 +1,6 @@
 //! The ports over the model: each method is one look at it, or one change.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use whisperer_domain::access::{AuditEntry, Note};
@@ -9,9 +10,10 @@ use whisperer_domain::hook::Ordered;
 use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Acquired, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog,
-    CatalogError, DeliveryQuery, DirectError, Directed, Directive, EventFound, EventPage,
-    EventQuery, FeedSink, LaneView, Lanes, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled,
-    Settlement, StoreDown, StoreHealth, Taken,
+    CatalogError, Checked, Compacted, Copied, DeliveryQuery, DirectError, Directed, Directive,
+    EventFound, EventPage, EventQuery, FeedSink, LaneView, Lanes, Lease, Ledger, LedgerStatus,
+    Onward, Page, Retention, Run, Scope, Settled, Settlement, Stock, StoreDown, StoreHealth, Swept,
+    Taken, Upkeep, UpkeepError,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -168,5 +170,35 @@ impl AuditedCatalog for MemoryStore {
         let found = newest.filter(|entry| entry.number < below).take(limit);
         let found = found.cloned().collect();
         Box::pin(async move { Ok(found) })
+    }
+}
+
+impl Upkeep for MemoryStore {
+    fn stock(&self) -> Stock {
+        self.model().stock()
+    }
+
+    fn sweep(
+        &self,
+        retention: Retention,
+        budget: Budget,
+    ) -> BoxFuture<'_, Result<Swept, StoreDown>> {
+        Box::pin(async move { Ok(self.write(|model, now| model.sweep(retention, budget, now))) })
+    }
+
+    fn backup(&self, _to: PathBuf, _onward: Onward) -> BoxFuture<'_, Result<Copied, UpkeepError>> {
+        Box::pin(async { Err(UpkeepError::NoFile) })
+    }
+
+    fn compact(&self) -> BoxFuture<'_, Result<Compacted, UpkeepError>> {
+        Box::pin(async { Err(UpkeepError::NoFile) })
+    }
+
+    fn check(
+        &self,
+        _findings_max: usize,
+        _onward: Onward,
+    ) -> BoxFuture<'_, Result<Checked, UpkeepError>> {
+        Box::pin(async { Err(UpkeepError::NoFile) })
     }
 }

@@ -8,28 +8,33 @@ mod accept;
 mod cancel;
 mod change;
 mod direct;
+mod keep;
 mod lane;
 mod news;
 mod settle;
+mod sweep;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use whisperer_domain::delivery::CancelCause;
 use whisperer_domain::id::{HookId, Sequence};
-use whisperer_domain::port::{FeedItem, Fence, Lease};
+use whisperer_domain::port::{FeedItem, Fence, Lease, Swept};
 use whisperer_domain::time::Timestamp;
 
 use super::fault::Fault;
 use super::frame;
-use super::record::Cancellation;
+use super::record::{self, Cancellation};
 use super::rows;
 use super::seal::Seal;
-use super::state::State;
+use super::state::{self, State};
 use super::tables::Tables;
 
 /// The only fence there is: leases of this store never expire.
 pub(super) const FENCE: Fence = Fence(1);
+
+pub(super) use sweep::{Allowance, Cursor};
 
 pub(super) fn lease(hook: HookId) -> Lease {
     Lease { hook, fence: FENCE }
@@ -49,6 +54,10 @@ pub(super) struct Batch<'txn, 'seal> {
     /// Something was written: there is something to commit.
     pub(super) wrote: bool,
     catalog_changed: bool,
+    /// The writer's own step of retention, and how long it took.
+    swept: Option<(Swept, Duration)>,
+    /// The oldest event is not what it was.
+    oldest_goes: bool,
     /// Who hears of which operational events, as far as it was asked.
     listeners: HashMap<String, Arc<[HookId]>>,
 }
@@ -71,6 +80,8 @@ impl<'txn, 'seal> Batch<'txn, 'seal> {
             rewritten: Vec::new(),
             wrote: false,
             catalog_changed: false,
+            swept: None,
+            oldest_goes: false,
             listeners: HashMap::new(),
         }
     }
@@ -108,8 +119,11 @@ impl<'txn, 'seal> Batch<'txn, 'seal> {
         if self.catalog_changed {
             self.state.counters.revision = self.state.catalog.revision.0;
         }
+        if self.oldest_goes {
+            self.state.oldest_event_at = state::oldest_event_at(&self.tables.events)?;
+        }
         if self.wrote {
-            let counters = frame::encode(&self.state.counters);
+            let counters = record::encode_counters(&self.state.counters);
             self.tables.meta.insert(rows::COUNTERS, &*counters)?;
         }
         Ok(Finished {
@@ -117,6 +131,7 @@ impl<'txn, 'seal> Batch<'txn, 'seal> {
             feed: self.feed,
             rewritten: self.rewritten,
             wrote: self.wrote,
+            swept: self.swept,
         })
     }
 }
@@ -126,4 +141,5 @@ pub(super) struct Finished {
     pub(super) feed: Vec<FeedItem>,
     pub(super) rewritten: Vec<Sequence>,
     pub(super) wrote: bool,
+    pub(super) swept: Option<(Swept, Duration)>,
 }

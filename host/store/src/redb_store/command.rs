@@ -13,8 +13,8 @@ use whisperer_domain::delivery::Pin;
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::id::HookId;
 use whisperer_domain::port::{
-    AcceptError, Accepted, CatalogError, DirectError, Directed, Directive, Scope, Settled,
-    Settlement, StoreDown,
+    AcceptError, Accepted, Budget, CatalogError, Compacted, DirectError, Directed, Directive,
+    Retention, Scope, Settled, Settlement, StoreDown, Swept, UpkeepError,
 };
 
 use super::shared::Shared;
@@ -29,6 +29,7 @@ pub(super) enum Command {
         opening: u64,
     },
     Close(Reply<Result<(), StoreError>>),
+    Compact(Reply<Result<Compacted, UpkeepError>>),
 }
 
 pub(super) enum Write {
@@ -53,6 +54,11 @@ pub(super) enum Write {
         note: Option<Note>,
         reply: Reply<Result<Directed, DirectError>>,
     },
+    Sweep {
+        retention: Retention,
+        budget: Budget,
+        reply: Reply<Result<Swept, StoreDown>>,
+    },
 }
 
 impl Write {
@@ -63,6 +69,7 @@ impl Write {
             Self::Settle { items, .. } => 4 * items.len(),
             Self::Change { .. } => 2,
             Self::Direct { directive, .. } => 2 + 4 * recipients(directive),
+            Self::Sweep { budget, .. } => budget.rows,
         }
     }
 
@@ -79,6 +86,8 @@ impl Write {
             Self::Settle { items, .. } => items.iter().map(settlement_bytes).sum(),
             Self::Change { .. } => 4096,
             Self::Direct { directive, .. } => 1024 + 8 * recipients(directive),
+            // What goes is held by nobody.
+            Self::Sweep { .. } => 512,
         }
     }
 
@@ -95,6 +104,7 @@ impl Write {
             Self::Direct { reply, .. } => {
                 Answer::Direct(reply, Err(DirectError::Down(down))).send();
             }
+            Self::Sweep { reply, .. } => Answer::Sweep(reply, Err(down)).send(),
         }
     }
 }
@@ -135,6 +145,7 @@ pub(super) enum Answer {
         Reply<Result<Directed, DirectError>>,
         Result<Directed, DirectError>,
     ),
+    Sweep(Reply<Result<Swept, StoreDown>>, Result<Swept, StoreDown>),
 }
 
 impl Answer {
@@ -145,6 +156,7 @@ impl Answer {
             Self::Settle(reply, result) => drop(reply.send(result)),
             Self::Change(reply, result) => drop(reply.send(result)),
             Self::Direct(reply, result) => drop(reply.send(result)),
+            Self::Sweep(reply, result) => drop(reply.send(result)),
         }
     }
 
@@ -156,6 +168,7 @@ impl Answer {
             Self::Settle(reply, _) => drop(reply.send(Err(down))),
             Self::Change(reply, _) => drop(reply.send(Err(CatalogError::Down(down)))),
             Self::Direct(reply, _) => drop(reply.send(Err(DirectError::Down(down)))),
+            Self::Sweep(reply, _) => drop(reply.send(Err(down))),
         }
     }
 }

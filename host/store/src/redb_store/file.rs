@@ -13,16 +13,16 @@ use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
 use redb::{
-    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable,
-    StorageError,
+    Builder, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
+    ReadableTable, StorageError,
 };
 use whisperer_domain::event_type::{EventTypeInfo, OMS_CATALOGUE};
 use whisperer_domain::news::NEWS_TYPES;
 
 use super::fault::Fault;
-use super::record::{Counters, encode_event_type};
+use super::record::{Counters, Kept, encode_counters, encode_event_type};
 use super::seal::{KeyId, Seal};
-use super::tables::{self, META, Tables};
+use super::tables::{self, Bytes, META, Tables};
 use super::{frame, rows};
 use crate::error::StoreError;
 
@@ -34,6 +34,8 @@ use crate::error::StoreError;
 const SCHEMA_VERSION: u32 = 4;
 /// Files from before it lack the types of operational events.
 const SCHEMA_WITH_NEWS: u32 = 3;
+/// Files from before it do not say what lies in them.
+pub(super) const SCHEMA_COUNTED: u32 = 4;
 /// Files from here on are opened, and brought up to date by it.
 const SCHEMA_OLDEST: u32 = 1;
 const SENTINEL: &str = "whisperer store";
@@ -117,7 +119,7 @@ fn build(
         meta.insert(SENTINEL_KEY, &*frame::encode(&SENTINEL))?;
         meta.insert(SCHEMA_KEY, &*frame::encode(&SCHEMA_VERSION))?;
         meta.insert(KEY_ID_KEY, &*frame::encode(&seal.key_id()))?;
-        meta.insert(rows::COUNTERS, &*frame::encode(&Counters::FIRST))?;
+        meta.insert(rows::COUNTERS, &*encode_counters(&Counters::FIRST))?;
         for name in OMS_CATALOGUE.into_iter().chain(NEWS_TYPES) {
             put_type(&mut tables, name)?;
         }
@@ -137,7 +139,7 @@ fn put_type(tables: &mut Tables<'_>, name: &str) -> Result<(), Fault> {
 }
 
 /// Payloads and targets lie in it in clear: nobody else on the machine reads them.
-fn private_file(path: &Path) -> io::Result<File> {
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]
@@ -163,6 +165,32 @@ fn replace_empty(temp: &Path, path: &Path) -> io::Result<()> {
         fs::rename(temp, path)?;
     }
     Ok(())
+}
+
+/// Opens it for looking, if it is ours.
+pub(super) fn read_only(path: &Path, builder: &Builder) -> Result<ReadOnlyDatabase, StoreError> {
+    let opened = guarded(path, || builder.open_read_only(path))?;
+    let database = opened.map_err(|error| match error {
+        DatabaseError::RepairAborted => StoreError::Unrepaired {
+            path: path.to_owned(),
+        },
+        error => refusal(path, error),
+    })?;
+    guarded(path, || {
+        let txn = database
+            .begin_read()
+            .map_err(|error| damage(path, &error.into()))?;
+        check(path, &txn)
+    })??;
+    Ok(database)
+}
+
+/// The format that a file says it has.
+pub(super) fn schema(meta: &impl ReadableTable<&'static str, Bytes>) -> Result<u32, Fault> {
+    match meta.get(SCHEMA_KEY)? {
+        Some(bytes) => frame::decode("meta", &SCHEMA_KEY, bytes.value()),
+        None => Err(frame::damaged("meta", &SCHEMA_KEY, "is missing")),
+    }
 }
 
 /// Refuses what is not ours without touching it; answers whose key sealed its secrets. None: it
@@ -197,11 +225,11 @@ pub(super) fn open(path: &Path, builder: &Builder) -> Result<(Database, KeyId), 
 /// Gives an older file what it lacks. Records stay as they are: each is read in any of its forms.
 pub(super) fn bring_up_to_date(database: &Database) -> Result<(), Fault> {
     let txn = database.begin_read()?;
-    let schema = match txn.open_table(META)?.get(SCHEMA_KEY)? {
-        Some(bytes) => frame::decode::<u32>("meta", &SCHEMA_KEY, bytes.value())?,
-        None => return Err(frame::damaged("meta", &SCHEMA_KEY, "is missing")),
-    };
-    if schema == SCHEMA_VERSION && !tables::are_incomplete(&txn)? {
+    let schema = schema(&txn.open_table(META)?)?;
+    let kept = rows::counters(&txn.open_table(META)?)?.kept;
+    // Of an empty store that is what is, and counted in no time.
+    let is_counted = schema >= SCHEMA_COUNTED && kept != Kept::default();
+    if schema == SCHEMA_VERSION && !tables::are_incomplete(&txn)? && is_counted {
         return Ok(());
     }
     drop(txn);
@@ -213,6 +241,16 @@ pub(super) fn bring_up_to_date(database: &Database) -> Result<(), Fault> {
                 put_type(&mut tables, name)?;
             }
         }
+        if !is_counted {
+            let live_bytes = live_bytes(&tables)?;
+            if live_bytes == 0 && schema == SCHEMA_VERSION {
+                return Ok(());
+            }
+            let mut counters = rows::counters(&tables.meta)?;
+            counters.kept.live_bytes = live_bytes;
+            let counters = encode_counters(&counters);
+            tables.meta.insert(rows::COUNTERS, &*counters)?;
+        }
         let version = frame::encode(&SCHEMA_VERSION);
         tables.meta.insert(SCHEMA_KEY, &*version)?;
     }
@@ -223,6 +261,24 @@ pub(super) fn bring_up_to_date(database: &Database) -> Result<(), Fault> {
         "the database was brought up to date"
     );
     Ok(())
+}
+
+/// Reads all of it, once in the life of a file.
+fn live_bytes(tables: &Tables<'_>) -> Result<u64, Fault> {
+    let mut bytes = 0;
+    for row in tables.events.iter()? {
+        bytes += row?.1.value().len();
+    }
+    for row in tables.deliveries.iter()? {
+        bytes += row?.1.value().len();
+    }
+    for row in tables.attempts.iter()? {
+        bytes += row?.1.value().len();
+    }
+    for row in tables.pins.iter()? {
+        bytes += row?.1.value().len();
+    }
+    Ok(bytes as u64)
 }
 
 fn check(path: &Path, txn: &ReadTransaction) -> Result<KeyId, StoreError> {
@@ -260,7 +316,7 @@ fn check(path: &Path, txn: &ReadTransaction) -> Result<KeyId, StoreError> {
 }
 
 /// redb may panic over a file that somebody altered: that is damage too.
-fn guarded<T>(path: &Path, work: impl FnOnce() -> T) -> Result<T, StoreError> {
+pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> T) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| StoreError::Damaged {
         path: path.to_owned(),
         what: "redb broke off over it".to_owned(),

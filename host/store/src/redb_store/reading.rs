@@ -27,6 +27,7 @@ use super::shared::Shared;
 use super::tables::Views;
 use super::{frame, rows};
 
+pub(super) use events::made_with;
 pub(super) use take::Asked;
 
 /// The most attempts that one look at a delivery reads.

@@ -92,6 +92,17 @@ pub(super) fn decode_event(key: EventKey, bytes: &[u8]) -> Result<Event, Fault> 
     })
 }
 
+/// What retention asks of an event: what it is called, and when it was accepted.
+pub(super) fn decode_event_head(
+    key: EventKey,
+    bytes: &[u8],
+) -> Result<(EventId, Timestamp), Fault> {
+    // The head comes first in both forms.
+    let version = frame::version_of(bytes).unwrap_or(CLOUD_EVENT_VERSION);
+    let (head, _): (EventHead, _) = frame::decode_as(version, "events", &key.0, bytes)?;
+    Ok((head.id, head.accepted_at))
+}
+
 /// What the event is about, without the rest of it.
 pub(super) fn decode_object_id(key: EventKey, bytes: &[u8]) -> Result<Option<String>, Fault> {
     // The head comes first in both forms.
@@ -275,6 +286,28 @@ pub(super) struct Counters {
     pub(super) accepted_at: Timestamp,
     pub(super) events_accepted: u64,
     pub(super) attempts_settled: u64,
+    /// The record's tail: those of before the fourth format have none.
+    #[serde(skip)]
+    pub(super) kept: Kept,
+}
+
+/// What retention counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    /// The bytes of all records of events, deliveries, attempts and pins.
+    pub(super) live_bytes: u64,
+    /// Events that were given up.
+    pub(super) events_swept: u64,
+}
+
+pub(super) fn encode_counters(counters: &Counters) -> Vec<u8> {
+    frame::encode_with_tail(counters, &frame::appended(&counters.kept))
+}
+
+pub(super) fn decode_counters(key: &str, bytes: &[u8]) -> Result<Counters, Fault> {
+    let (counters, tail): (Counters, _) = frame::decode_with_tail("meta", &key, bytes)?;
+    let kept = frame::read_appended("meta", &key, tail)?;
+    Ok(Counters { kept, ..counters })
 }
 
 impl Counters {
@@ -286,5 +319,9 @@ impl Counters {
         accepted_at: Timestamp(0),
         events_accepted: 0,
         attempts_settled: 0,
+        kept: Kept {
+            live_bytes: 0,
+            events_swept: 0,
+        },
     };
 }

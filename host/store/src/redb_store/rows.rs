@@ -18,7 +18,7 @@ pub(super) const COUNTERS: &str = "counters";
 
 pub(super) fn counters(table: &impl ReadableTable<&'static str, Bytes>) -> Result<Counters, Fault> {
     match table.get(COUNTERS)? {
-        Some(bytes) => frame::decode("meta", &COUNTERS, bytes.value()),
+        Some(bytes) => record::decode_counters(COUNTERS, bytes.value()),
         None => Err(frame::damaged("meta", &COUNTERS, "is missing")),
     }
 }

@@ -12,8 +12,10 @@ use arc_swap::ArcSwap;
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::port::{FeedItem, FeedSink, StoreDown, StoreHealth};
+use whisperer_domain::time::Timestamp;
 
 use super::fault::Fault;
+use super::long_reads::LongReads;
 use super::seal::Seal;
 use super::state::State;
 use crate::watches::Watches;
@@ -32,7 +34,14 @@ pub(super) struct Shared {
     pub(super) commits: AtomicU64,
     pub(super) events_accepted: AtomicU64,
     pub(super) attempts_settled: AtomicU64,
+    pub(super) live_bytes: AtomicU64,
+    pub(super) events_swept: AtomicU64,
+    /// [`NEVER`]: there is none.
+    oldest_event_at: AtomicU64,
+    pub(super) long_reads: LongReads,
 }
+
+const NEVER: u64 = u64::MAX;
 
 impl Shared {
     pub(super) fn new(database: Database, seal: Seal, state: &State) -> Self {
@@ -49,6 +58,10 @@ impl Shared {
             commits: AtomicU64::new(0),
             events_accepted: AtomicU64::new(0),
             attempts_settled: AtomicU64::new(0),
+            live_bytes: AtomicU64::new(0),
+            events_swept: AtomicU64::new(0),
+            oldest_event_at: AtomicU64::new(NEVER),
+            long_reads: LongReads::default(),
         };
         shared.publish(state);
         shared
@@ -62,6 +75,17 @@ impl Shared {
             .store(counters.events_accepted, Ordering::Relaxed);
         self.attempts_settled
             .store(counters.attempts_settled, Ordering::Relaxed);
+        let kept = &counters.kept;
+        self.live_bytes.store(kept.live_bytes, Ordering::Relaxed);
+        self.events_swept
+            .store(kept.events_swept, Ordering::Relaxed);
+        let oldest = state.oldest_event_at.map_or(NEVER, |at| at.0);
+        self.oldest_event_at.store(oldest, Ordering::Relaxed);
+    }
+
+    pub(super) fn oldest_event_at(&self) -> Option<Timestamp> {
+        let at = self.oldest_event_at.load(Ordering::Relaxed);
+        (at != NEVER).then_some(Timestamp(at))
     }
 
     pub(super) fn begin_write(&self) -> Result<WriteTransaction, Fault> {
@@ -104,6 +128,7 @@ impl Shared {
         match &**self.health.load() {
             StoreHealth::Ready => Ok(()),
             StoreHealth::Reopening(reason) => Err(StoreDown::Reopening(reason.clone())),
+            StoreHealth::Compacting => Err(StoreDown::Compacting),
             StoreHealth::Closed => Err(StoreDown::Closed),
         }
     }

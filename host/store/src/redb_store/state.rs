@@ -9,17 +9,24 @@ use std::sync::Arc;
 use redb::{ReadTransaction, ReadableTable};
 use whisperer_domain::catalog::{CatalogSnapshot, Revision};
 use whisperer_domain::event_type::EventType;
-use whisperer_domain::id::{HookId, Sequence};
+use whisperer_domain::id::{EventKey, HookId, Sequence};
 use whisperer_domain::plugin::PluginName;
+use whisperer_domain::time::Timestamp;
 
+use super::batch::Cursor;
 use super::fault::Fault;
 use super::record::{
-    Cancellation, Counters, HookRecord, Order, OrderRecord, decode_event_type, decode_membership,
-    decode_token,
+    Cancellation, Counters, HookRecord, Order, OrderRecord, decode_event_head, decode_event_type,
+    decode_membership, decode_token,
 };
 use super::seal::Seal;
-use super::tables::{CANCELLATIONS, DIRECTIVES, EVENT_TYPES, HOOKS, META, PLUGINS, TOKENS};
+use super::tables::{
+    Bytes, CANCELLATIONS, DIRECTIVES, EVENT_TYPES, EVENTS, HOOKS, META, PLUGINS, TOKENS,
+};
 use super::{frame, rows};
+
+/// Events that cannot be read, before the oldest that can.
+const DAMAGED_MAX: usize = 16;
 
 #[derive(Clone)]
 pub(super) struct State {
@@ -29,6 +36,9 @@ pub(super) struct State {
     pub(super) cancellations: BTreeMap<(HookId, Sequence), Cancellation>,
     /// In the order in which they came.
     pub(super) orders: BTreeMap<u64, Order>,
+    /// How far retention has come. In memory only.
+    pub(super) cursor: Cursor,
+    pub(super) oldest_event_at: Option<Timestamp>,
 }
 
 impl State {
@@ -54,12 +64,20 @@ impl State {
             catalog: Arc::new(catalog),
             cancellations,
             orders,
+            cursor: Cursor::default(),
+            oldest_event_at: oldest_event_at(&txn.open_table(EVENTS)?)?,
         })
     }
 
     /// Whether there is nothing to do that nobody asks for.
     pub(super) fn is_at_rest(&self) -> bool {
         self.cancellations.is_empty() && self.orders.is_empty()
+    }
+
+    /// Whether a cancellation is at work in a lane.
+    pub(super) fn cancels(&self, hook: HookId) -> bool {
+        let lane = (hook, Sequence(0))..=(hook, Sequence(u64::MAX));
+        self.cancellations.range(lane).next().is_some()
     }
 
     /// The earliest cancellation at work that covers a delivery.
@@ -70,6 +88,23 @@ impl State {
             .next()
             .map(|(_, cancellation)| cancellation)
     }
+}
+
+/// When the oldest event was accepted that can be read; a few that cannot are passed over.
+pub(super) fn oldest_event_at(
+    events: &impl ReadableTable<u64, Bytes>,
+) -> Result<Option<Timestamp>, Fault> {
+    for row in events.iter()?.take(DAMAGED_MAX) {
+        let (key, bytes) = row?;
+        match decode_event_head(EventKey(key.value()), bytes.value()) {
+            Ok((_, accepted_at)) => return Ok(Some(accepted_at)),
+            Err(Fault::Damaged { .. }) => {}
+            Err(fault @ (Fault::Database(_) | Fault::Random(_) | Fault::Absent)) => {
+                return Err(fault);
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// A damaged directive is left out and said aloud: it must not keep the store shut.

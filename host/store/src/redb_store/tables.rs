@@ -3,7 +3,11 @@
 //! Keys are plain integers and text so that redb keeps them in our order; values are framed
 //! records (`frame`), never redb's own value types, whose decoding cannot fail politely.
 
-use redb::{ReadOnlyTable, ReadTransaction, Table, TableDefinition, TableHandle, WriteTransaction};
+use redb::{
+    Key, ReadOnlyTable, ReadTransaction, Table, TableDefinition, TableHandle, Value,
+    WriteTransaction,
+};
+use whisperer_domain::port::UpkeepError;
 
 use super::fault::Fault;
 
@@ -51,6 +55,42 @@ pub(super) const TOKENS: Rows<Bytes> = TableDefinition::new("tokens");
 pub(super) const PLUGINS: Rows<&str> = TableDefinition::new("plugins");
 /// What was changed by whom, by number.
 pub(super) const AUDIT: Rows<u64> = TableDefinition::new("audit");
+
+/// Something that is done with every table.
+pub(super) trait OfEach {
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        table: TableDefinition<'static, K, V>,
+    ) -> Result<(), UpkeepError>;
+}
+
+/// How many tables there are.
+pub(super) const TABLES: usize = 21;
+
+/// Whoever adds a table adds it here: a copy of the store is made of these.
+pub(super) fn each(work: &mut impl OfEach) -> Result<(), UpkeepError> {
+    work.table(META)?;
+    work.table(EVENTS)?;
+    work.table(EVENT_IDS)?;
+    work.table(IDEMPOTENCY)?;
+    work.table(IDEMPOTENCY_AGE)?;
+    work.table(DELIVERIES)?;
+    work.table(PENDING)?;
+    work.table(HISTORY)?;
+    work.table(PINS)?;
+    work.table(ATTEMPTS)?;
+    work.table(HOOKS)?;
+    work.table(TOMBSTONES)?;
+    work.table(REPLAYS)?;
+    work.table(EVENT_FILTERS)?;
+    work.table(DIRECTIVES)?;
+    work.table(CANCELLATIONS)?;
+    work.table(LANES)?;
+    work.table(EVENT_TYPES)?;
+    work.table(TOKENS)?;
+    work.table(PLUGINS)?;
+    work.table(AUDIT)
+}
 
 /// All tables, for the writer.
 pub(super) struct Tables<'txn> {

@@ -7,20 +7,24 @@
 //! lanes, then answers. Any fault of the database, and any panic, ends in opening it anew
 //! (`reopen`): what was not committed is answered so, nothing acknowledged is lost.
 
+mod compact;
 mod reopen;
+pub(super) mod sweeper;
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvError, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Instant;
 
 use redb::WriteTransaction;
 use whisperer_domain::port::{
-    AcceptError, CatalogError, Clock, DirectError, StoreDown, StoreHealth,
+    AcceptError, CatalogError, Clock, Compacted, DirectError, StoreDown, StoreHealth, UpkeepError,
 };
 
-use super::batch::{Batch, Finished};
+use self::sweeper::{Ended, Step, Sweeper};
+use super::batch::{Allowance, Batch, Finished};
 use super::command::{Answer, Command, Queued, Reply, Write};
 use super::fault::Fault;
 use super::opener::Opener;
@@ -28,6 +32,7 @@ use super::shared::Shared;
 use super::state::State;
 use super::tables::Tables;
 use crate::error::StoreError;
+use crate::retention::Cutoff;
 
 /// Rows of results that wait for the next commit, once, where there are so many times fewer rows of
 /// other writes,
@@ -48,6 +53,7 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
     pub(super) quick_repair: bool,
+    pub(super) sweeper: Sweeper,
     /// Results that let others go first. They are in the next transaction, whatever comes.
     pub(super) put_off: Vec<Write>,
 }
@@ -60,6 +66,7 @@ struct Gathered {
     bytes: usize,
     /// A read met a fault in the database as it is open now.
     suspect: bool,
+    compact: Option<Reply<Result<Compacted, UpkeepError>>>,
     end: Option<End>,
 }
 
@@ -81,6 +88,11 @@ impl Writer {
             {
                 end = end.or(Some(ended));
             }
+            if let Some(reply) = gathered.compact
+                && end.is_none()
+            {
+                end = self.compact(reply);
+            }
             match end {
                 Some(End::Close(reply)) => {
                     let _ = reply.send(self.close());
@@ -96,12 +108,14 @@ impl Writer {
     fn gather(&self) -> Gathered {
         let mut gathered = Gathered::default();
         if self.state.is_at_rest() && self.put_off.is_empty() {
-            match self.inbox.recv() {
+            match self.wait() {
                 Ok(queued) => self.sort(queued, &mut gathered),
-                Err(RecvError) => gathered.end = Some(End::Deserted),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => gathered.end = Some(End::Deserted),
             }
         }
         while gathered.end.is_none()
+            && gathered.compact.is_none()
             && gathered.rows < self.limits.rows_max
             && gathered.bytes < self.limits.bytes_max
         {
@@ -112,6 +126,18 @@ impl Writer {
             }
         }
         gathered
+    }
+
+    /// For something to write; not longer than retention rests.
+    fn wait(&self) -> Result<Queued, RecvTimeoutError> {
+        let live_bytes = self.state.counters.kept.live_bytes;
+        match self.sweeper.rest(Instant::now(), live_bytes) {
+            Some(rest) => self.inbox.recv_timeout(rest),
+            None => self
+                .inbox
+                .recv()
+                .map_err(|_| RecvTimeoutError::Disconnected),
+        }
     }
 
     /// Of what was gathered, what goes now; all of it, if it is the last.
@@ -147,6 +173,7 @@ impl Writer {
                 gathered.suspect |= opening == self.shared.opening.load(Ordering::Acquire);
             }
             Some(Command::Close(reply)) => gathered.end = Some(End::Close(reply)),
+            Some(Command::Compact(reply)) => gathered.compact = Some(reply),
             None => {}
         }
     }
@@ -158,10 +185,14 @@ impl Writer {
             refuse_all(writes, reason);
             return Some(reason.to_owned());
         }
-        if writes.is_empty() && self.state.is_at_rest() {
+        let live_bytes = self.state.counters.kept.live_bytes;
+        let step = self
+            .sweeper
+            .step(Instant::now(), self.clock.now(), live_bytes);
+        if writes.is_empty() && step.is_none() && self.state.is_at_rest() {
             return None;
         }
-        match catch_unwind(AssertUnwindSafe(|| self.transact(writes))) {
+        match catch_unwind(AssertUnwindSafe(|| self.transact(writes, step))) {
             Ok(Ok(())) => None,
             Ok(Err(fault)) => Some(match fault {
                 Fault::Database(source) => source.to_string(),
@@ -172,10 +203,11 @@ impl Writer {
         }
     }
 
-    fn transact(&mut self, writes: Vec<Write>) -> Result<(), Fault> {
+    fn transact(&mut self, writes: Vec<Write>, step: Option<Step>) -> Result<(), Fault> {
         let mut answers = Vec::with_capacity(writes.len());
+        let is_busy = !writes.is_empty();
         let mut writes = writes.into_iter();
-        let (txn, finished) = match self.prepare(&mut writes, &mut answers) {
+        let (txn, finished) = match self.prepare(&mut writes, &mut answers, step) {
             Ok(prepared) => prepared,
             Err(fault) => {
                 let down = fault.to_down();
@@ -202,6 +234,16 @@ impl Writer {
         } else {
             // Nothing to undo either: everything was refused or known.
             drop(txn);
+            self.state.cursor = finished.state.cursor;
+        }
+        if let Some((swept, took)) = finished.swept {
+            let ended = Ended {
+                swept,
+                took,
+                is_busy: is_busy || self.shared.queued.load(Ordering::Relaxed) > 0,
+                live_bytes: self.state.counters.kept.live_bytes,
+            };
+            self.sweeper.ended(Instant::now(), &ended);
         }
         answers.into_iter().for_each(Answer::send);
         Ok(())
@@ -213,6 +255,7 @@ impl Writer {
         &self,
         writes: &mut std::vec::IntoIter<Write>,
         answers: &mut Vec<Answer>,
+        step: Option<Step>,
     ) -> Result<(WriteTransaction, Finished), Fault> {
         let mut txn = self.shared.begin_write()?;
         txn.set_quick_repair(self.quick_repair);
@@ -225,6 +268,9 @@ impl Writer {
             }
             batch.cancel_some()?;
             batch.direct_some()?;
+            if let Some(step) = step {
+                batch.sweep_some(&step)?;
+            }
             batch.finish()?
         };
         Ok((txn, finished))
@@ -239,6 +285,10 @@ impl Writer {
             match queued.into_command() {
                 Some(Command::Write(write)) => write.refuse(StoreDown::Closed),
                 Some(Command::Close(reply)) => drop(reply.send(Err(StoreError::Closed))),
+                Some(Command::Compact(reply)) => {
+                    let down = UpkeepError::Down(StoreDown::Closed);
+                    drop(reply.send(Err(down)));
+                }
                 Some(Command::Suspect { .. }) | None => {}
             }
         }
@@ -297,6 +347,18 @@ fn apply(batch: &mut Batch<'_, '_>, write: Write) -> Result<Answer, Fault> {
                 Err(fault) => Err(DirectError::Down(spared(fault)?)),
             };
             Ok(Answer::Direct(reply, result))
+        }
+        Write::Sweep {
+            retention,
+            budget,
+            reply,
+        } => {
+            let cutoff = Cutoff::of(retention, batch.now);
+            let result = match batch.sweep(cutoff, Allowance::new(budget, None)) {
+                Ok(swept) => Ok(swept),
+                Err(fault) => Err(spared(fault)?),
+            };
+            Ok(Answer::Sweep(reply, result))
         }
     }
 }

@@ -9,6 +9,8 @@
 mod accept;
 mod audit;
 mod catalog;
+mod checking;
+mod copies;
 mod directives;
 mod durability;
 mod events;
@@ -23,5 +25,6 @@ mod news;
 mod order;
 mod order_turned;
 mod restarts;
+mod retention;
 mod settle;
 mod stage;

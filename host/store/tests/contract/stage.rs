@@ -15,8 +15,8 @@ use whisperer_domain::id::{AttemptId, EventId, HookId, Owner, Sequence};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, AuditedCatalog, BoxFuture, Budget, Clock, DeliveryQuery,
-    DirectError, Directed, Directive, FeedItem, FeedSink, Lanes, Lease, Ledger, Run, Scope,
-    Settled, Settlement, Taken, Verdict,
+    DirectError, Directed, Directive, FeedItem, FeedSink, Lanes, Lease, Ledger, Retention, Run,
+    Scope, Settled, Settlement, Swept, Taken, Upkeep, Verdict,
 };
 use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::target_url::TargetUrl;
@@ -76,9 +76,9 @@ impl Clock for TestClock {
 }
 
 /// A store as posters and lanes see it.
-pub(crate) trait Whole: Ledger + Lanes {}
+pub(crate) trait Whole: Ledger + Lanes + Upkeep {}
 
-impl<T: Ledger + Lanes> Whole for T {}
+impl<T: Ledger + Lanes + Upkeep> Whole for T {}
 
 pub(crate) struct Stage {
     pub(crate) ledger: Arc<dyn Whole>,
@@ -234,6 +234,27 @@ impl Stage {
         self.ledger
             .direct(directive, Scope::All, Run::Real(None))
             .await
+    }
+
+    /// Steps of this many rows until a pass is through; answers what went in all.
+    pub(crate) async fn sweep(&self, retention: Retention, rows: usize) -> Swept {
+        let mut all = Swept::default();
+        for _ in 0..10_000 {
+            let budget = Budget { rows, ..WIDE };
+            let step = self.ledger.sweep(retention, budget).await.unwrap();
+            all.events += step.events;
+            all.bytes += step.bytes;
+            all.passed += step.passed;
+            if !step.more {
+                return all;
+            }
+        }
+        panic!("the pass does not end");
+    }
+
+    pub(crate) async fn is_there(&self, event: &str) -> bool {
+        let event = EventId::parse(event).unwrap();
+        self.ledger.find_event(event).await.unwrap().is_some()
     }
 
     pub(crate) async fn find(&self, sequence: u64) -> Attempted {

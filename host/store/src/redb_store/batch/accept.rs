@@ -121,9 +121,8 @@ impl Batch<'_, '_> {
             cloud: new.cloud,
             payload: new.payload,
         });
-        self.tables
-            .events
-            .insert(key.0, &*record::encode_event(&event))?;
+        self.put_event(key, &record::encode_event(&event))?;
+        self.state.oldest_event_at.get_or_insert(self.accept_at);
         self.write_deliveries(&event, recipients)?;
         Ok(accepted)
     }
@@ -216,7 +215,7 @@ impl Batch<'_, '_> {
             };
             let place = self.is_ordered(*hook).then_some(sequence.0);
             let row = Row::fresh(delivery, place);
-            self.tables.deliveries.insert(sequence.0, &*row.encode())?;
+            self.put_delivery(&row)?;
             if let Some(key) = row.lane_key() {
                 self.tables.pending.insert(key, ())?;
             }

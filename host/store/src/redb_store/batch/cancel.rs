@@ -93,7 +93,7 @@ impl Batch<'_, '_> {
             row.delivery.state = DeliveryState::Cancelled(cancellation.cause.clone());
             row.place = None;
             row.delivery.modified_at = cancellation.at.max(row.delivery.created_at);
-            self.tables.deliveries.insert(sequence.0, &*row.encode())?;
+            self.put_delivery(&row)?;
             self.rewritten.push(sequence);
         }
         Ok(())

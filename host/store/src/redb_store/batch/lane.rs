@@ -120,7 +120,7 @@ impl Batch<'_, '_> {
                 Ok(Some(mut row)) => {
                     row.place = place;
                     stands = row.lane_key().map_or(stands, |(_, stands, _)| stands);
-                    self.tables.deliveries.insert(sequence.0, &*row.encode())?;
+                    self.put_delivery(&row)?;
                 }
                 Ok(None) => {}
                 Err(fault @ Fault::Damaged { .. }) => {

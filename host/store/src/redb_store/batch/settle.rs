@@ -113,10 +113,8 @@ impl Batch<'_, '_> {
     fn write_attempt(&mut self, row: &mut Row, mut attempt: Attempt) -> Result<(), Fault> {
         follow::count(&mut row.delivery, &attempt);
         attempt.number = row.delivery.attempts;
-        self.tables.attempts.insert(
-            (row.delivery.sequence.0, attempt.number),
-            &*frame::encode(&attempt),
-        )?;
+        let sequence = row.delivery.sequence;
+        self.put_attempt(sequence, attempt.number, &frame::encode(&attempt))?;
         row.add_try(attempt.id, attempt.started_at);
         self.state.counters.attempts_settled += 1;
         Ok(())
@@ -125,9 +123,7 @@ impl Batch<'_, '_> {
     /// The first pin holds for good.
     fn write_pin(&mut self, sequence: Sequence, pin: Pin) -> Result<(), Fault> {
         if self.tables.pins.get(sequence.0)?.is_none() {
-            self.tables
-                .pins
-                .insert(sequence.0, &*record::encode_pin(pin))?;
+            self.put_pin(sequence, &record::encode_pin(pin))?;
         }
         Ok(())
     }
@@ -147,9 +143,7 @@ impl Batch<'_, '_> {
             row.place = Some(self.state.counters.sequence);
             self.state.counters.sequence += 1;
         }
-        self.tables
-            .deliveries
-            .insert(row.delivery.sequence.0, &*row.encode())?;
+        self.put_delivery(row)?;
         let stands = row.lane_key();
         if stood == stands {
             return Ok(());

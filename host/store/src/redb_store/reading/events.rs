@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use redb::ReadableTable;
 use whisperer_domain::event::Event;
 use whisperer_domain::id::{EventId, EventKey, Sequence};
 use whisperer_domain::port::{EventFound, EventPage, EventQuery};
@@ -9,8 +10,9 @@ use whisperer_domain::port::{EventFound, EventPage, EventQuery};
 use super::{Reading, unless_damaged};
 use crate::admit::{PAGE_ROWS_MAX, admits_event};
 use crate::redb_store::fault::Fault;
-use crate::redb_store::record::{self, EventFilterRecord};
+use crate::redb_store::record::{self, EventFilterRecord, Row};
 use crate::redb_store::spans::{self, Span};
+use crate::redb_store::tables::Bytes;
 use crate::redb_store::{frame, rows};
 
 const EXAMINED_MAX: usize = 20_000;
@@ -129,4 +131,28 @@ impl Reading<'_> {
         }
         Ok(found)
     }
+}
+
+/// The same for whoever must have them all, replays of that moment included, in order. None: too
+/// much was made at that moment. A damaged one may belong to it, and stops the look.
+pub(in crate::redb_store) fn made_with(
+    events: &impl ReadableTable<u64, Bytes>,
+    deliveries: &impl ReadableTable<u64, Bytes>,
+    key: EventKey,
+) -> Result<Option<Vec<Sequence>>, Fault> {
+    let event: Event = rows::event(events, key)?;
+    let at = Some(event.accepted_at);
+    let made = spans::of_times(deliveries, at, at)?;
+    let mut found = Vec::new();
+    for (examined, row) in deliveries.range(made.from..made.to)?.enumerate() {
+        if examined >= NEIGHBOURS_MAX {
+            return Ok(None);
+        }
+        let (sequence, bytes) = row?;
+        let sequence = Sequence(sequence.value());
+        if Row::decode(sequence, bytes.value())?.delivery.event == key {
+            found.push(sequence);
+        }
+    }
+    Ok(Some(found))
 }

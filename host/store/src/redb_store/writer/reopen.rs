@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use redb::ReadableDatabase;
 use whisperer_domain::id::HookId;
-use whisperer_domain::port::{FeedItem, StoreDown, StoreHealth};
+use whisperer_domain::port::{FeedItem, StoreDown, StoreHealth, UpkeepError};
 
 use super::{End, Writer};
 use crate::error::StoreError;
@@ -63,7 +63,7 @@ impl Writer {
 
     /// Takes the state of the file for what is, and has every lane look at it: of what was last
     /// written it is not known what the lanes were told.
-    fn resume(&mut self, state: State) {
+    pub(super) fn resume(&mut self, state: State) {
         self.state = state;
         self.shared.publish(&self.state);
         self.shared.set_health(StoreHealth::Ready);
@@ -102,6 +102,10 @@ impl Writer {
                         write.refuse(StoreDown::Reopening(reason.to_owned()));
                     }
                     Some(Command::Close(reply)) => return Some(End::Close(reply)),
+                    Some(Command::Compact(reply)) => {
+                        let down = StoreDown::Reopening(reason.to_owned());
+                        drop(reply.send(Err(UpkeepError::Down(down))));
+                    }
                     Some(Command::Suspect { .. }) | None => {}
                 },
                 Err(RecvTimeoutError::Timeout) => return None,

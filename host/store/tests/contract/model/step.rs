@@ -69,6 +69,9 @@ pub(super) enum Step {
     Advance {
         secs: u64,
     },
+    Sweep {
+        older_secs: u64,
+    },
     Reopen,
 }
 
@@ -117,6 +120,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(hook, limit)| Step::List { hook, limit }),
         2 => (0..9usize).prop_map(|pending_max| Step::Lanes { pending_max }),
         2 => (0..8u64).prop_map(|secs| Step::Advance { secs }),
+        2 => (0..8u64).prop_map(|older_secs| Step::Sweep { older_secs }),
         1 => Just(Step::Reopen),
     ]
 }
