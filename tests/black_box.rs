@@ -11,6 +11,8 @@ mod addresses;
 mod authors;
 #[path = "black_box/breaker.rs"]
 mod breaker;
+#[path = "black_box/care.rs"]
+mod care;
 #[path = "black_box/compiling.rs"]
 mod compiling;
 #[path = "support/costly.rs"]

@@ -132,6 +132,7 @@ async fn write(
             Err(
                 down @ (StoreDown::Lagging
                 | StoreDown::Reopening(_)
+                | StoreDown::Compacting
                 | StoreDown::Unknown(_)
                 | StoreDown::Closed),
             ) => {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod care;
 mod plugin;
 
 use std::io::Write as _;
@@ -31,6 +32,8 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    #[command(flatten)]
+    Care(care::CareCommand),
     /// Make, build, try and test plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -60,6 +63,10 @@ const BACKGROUND_NICENESS: i32 = 10;
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve { config, flags } => ended(serve(config.as_deref(), &flags)),
+        Command::Care(command) => match care::run(command) {
+            Ok(code) => code,
+            Err(error) => ended(Err(error)),
+        },
         Command::Plugin(command) => ended(plugin::run(command)),
         Command::Config => {
             say(&config::table());

@@ -46,6 +46,10 @@ pub struct Config {
     pub store_queue_max: usize,
     pub store_queue_bytes_max: usize,
     pub store_quick_repair: bool,
+    /// 0: for ever.
+    pub retention_days: u32,
+    /// 0: without bound.
+    pub retention_bytes: u64,
     pub attempts_max: usize,
     pub delivery_buffer_bytes: usize,
     pub failing_told_secs: u64,
@@ -88,6 +92,8 @@ impl Default for Config {
             store_queue_max: 4096,
             store_queue_bytes_max: 64 << 20,
             store_quick_repair: false,
+            retention_days: 30,
+            retention_bytes: 0,
             attempts_max: 1024,
             delivery_buffer_bytes: 64 << 20,
             failing_told_secs: 3600,

@@ -5,6 +5,7 @@
 //! - [`edge`]: connections in, with their timeouts, their cap and their end.
 //! - `chain_result`: what a chain came to, as `try/` and the authors' commands show it.
 //! - [`metrics`], `recorder`: what `/metrics` says of deliveries, and of plugins.
+//! - `control`: the socket by which commands reach a server that runs.
 //! - [`config`]: flag, environment and file, one table.
 //! - `wiring`: what is started in which order, and how it ends.
 //! - [`cli`]: the command line, which is all that `main` calls.
@@ -14,6 +15,7 @@ mod chain_result;
 pub mod cli;
 mod clock;
 pub mod config;
+mod control;
 pub mod edge;
 pub mod metrics;
 mod nearest;

@@ -4,6 +4,8 @@
 use std::fmt::Write as _;
 
 use whisperer_delivery::DeliveryStats;
+use whisperer_domain::port::Stock;
+use whisperer_domain::time::Timestamp;
 
 /// What is read of.
 pub(crate) struct Seen {
@@ -104,12 +106,61 @@ const METRICS: [Metric; 13] = [
     ),
 ];
 
+/// What lies in the store.
+struct OfStock {
+    name: &'static str,
+    kind: &'static str,
+    meaning: &'static str,
+    read: fn(&Stock, Timestamp) -> u64,
+}
+
+const OF_STOCK: [OfStock; 4] = [
+    OfStock {
+        name: "whisperer_store_live_bytes",
+        kind: "gauge",
+        meaning: "Records of events, deliveries, attempts and pins: what `retention_bytes` bounds.",
+        read: |stock, _| stock.live_bytes,
+    },
+    OfStock {
+        name: "whisperer_store_file_bytes",
+        kind: "gauge",
+        meaning: "Length of the database file: `whisperer compact` gives back what it does not need.",
+        read: |stock, _| stock.file_bytes.unwrap_or_default(),
+    },
+    OfStock {
+        name: "whisperer_events_swept_total",
+        kind: "counter",
+        meaning: "Events that retention gave up, since the store was made.",
+        read: |stock, _| stock.events_swept,
+    },
+    OfStock {
+        name: "whisperer_oldest_event_age_seconds",
+        kind: "gauge",
+        meaning: "Age of the oldest event; far beyond `retention_days` it has something pending.",
+        read: |stock, now| {
+            let age = stock.oldest_event_at.map(|at| now.0.saturating_sub(at.0));
+            age.unwrap_or_default() / 1000
+        },
+    },
+];
+
 const ATTEMPTS: &str = "whisperer_attempts_total";
 const ATTEMPTS_MEANING: &str = "Attempts that ended, by `outcome`.";
 
 /// All names that are written here.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    METRICS.iter().map(|metric| metric.name).chain([ATTEMPTS])
+    let of_stock = OF_STOCK.iter().map(|metric| metric.name);
+    let all = METRICS.iter().map(|metric| metric.name).chain([ATTEMPTS]);
+    all.chain(of_stock)
+}
+
+/// What lies in the store, in the text format of Prometheus.
+pub(crate) fn write_stock(text: &mut String, stock: &Stock, now: Timestamp) {
+    for metric in &OF_STOCK {
+        head(text, metric.name, metric.kind, metric.meaning);
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{} {}", metric.name, (metric.read)(stock, now));
+    }
 }
 
 /// In the text format of Prometheus.
@@ -147,8 +198,10 @@ fn by_outcome(stats: &DeliveryStats) -> [(&'static str, u64); 8] {
 #[cfg(test)]
 mod tests {
     use whisperer_delivery::DeliveryStats;
+    use whisperer_domain::port::Stock;
+    use whisperer_domain::time::Timestamp;
 
-    use super::{Seen, names, write};
+    use super::{Seen, names, write, write_stock};
 
     #[test]
     fn each_metric_is_told_once_with_its_kind_and_its_value() {
@@ -167,7 +220,18 @@ mod tests {
             hooks_ordered: 6,
         };
         write(&mut text, &seen);
+        let stock = Stock {
+            live_bytes: 7,
+            file_bytes: Some(8),
+            events_swept: 9,
+            oldest_event_at: Some(Timestamp(1000)),
+        };
+        write_stock(&mut text, &stock, Timestamp(11_999));
         for line in [
+            "whisperer_store_live_bytes 7",
+            "whisperer_store_file_bytes 8",
+            "whisperer_events_swept_total 9",
+            "whisperer_oldest_event_age_seconds 10",
             "whisperer_lanes 5",
             "whisperer_lanes_breaker_open 2",
             "whisperer_lanes_paced 1",

@@ -44,6 +44,7 @@ impl Readiness {
             StoreHealth::Reopening(_) => {
                 return Some("The store is being reopened after an I/O error.");
             }
+            StoreHealth::Compacting => return Some("The store is being compacted."),
             StoreHealth::Closed => return Some("The store is closed."),
         }
         match self.delivery.get() {
@@ -86,6 +87,7 @@ mod tests {
         assert_eq!(words(&readiness, &store), "none");
         let reopening = StoreHealth::Reopening(String::new());
         assert!(words(&readiness, &reopening).contains("reopened"));
+        assert!(words(&readiness, &StoreHealth::Compacting).contains("compacted"));
         assert!(words(&readiness, &StoreHealth::Closed).contains("closed"));
         alive.store(false, Ordering::Relaxed);
         assert!(words(&readiness, &store).contains("restarted"));

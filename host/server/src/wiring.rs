@@ -28,11 +28,13 @@ use whisperer_delivery::DeliveryHandle;
 
 use crate::api;
 use crate::config::Config;
+use crate::control;
 use crate::edge;
 use crate::open_files;
 use crate::signals::Signals;
 use crate::stdout::say;
 use parts::Parts;
+pub(crate) use parts::{KEY_FILE, files, private_folder};
 
 /// For the part of the end that has no wait of its own in it.
 const LAST_TASKS_TIME_MAX: Duration = Duration::from_secs(2);
@@ -94,6 +96,16 @@ async fn start(
         grace: Duration::from_secs(config.grace_secs),
     };
     admin::ensure(&running.parts, config.admin_token.as_ref()).await?;
+
+    let store = Arc::clone(&running.parts.store) as _;
+    let stop = running.no_more_work.clone();
+    // Some file systems take no sockets: everything else works without.
+    if let Err(error) = control::start(&config.data, store, &running.workers, stop) {
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "backup, compact and check cannot reach this server"
+        );
+    }
 
     let router = api::router(running.parts.api(config, &running.delivery));
     let edge_config = edge::EdgeConfig {

@@ -146,6 +146,9 @@ impl From<StoreDown> for Problem {
                 2,
                 "The store is being reopened after an I/O error: come again.",
             ),
+            StoreDown::Compacting => {
+                Self::unavailable(5, "The store is being compacted: come again.")
+            }
             StoreDown::Unknown(_) => Self::unavailable(
                 2,
                 "Whether this was written is unknown: repeat it, an event with the same \

@@ -57,7 +57,7 @@ pub fn table() -> String {
     lines.join("\n")
 }
 
-pub const KEYS: [Key; 26] = [
+pub const KEYS: [Key; 28] = [
     Key::new(
         "listen",
         "127.0.0.1:8080",
@@ -152,6 +152,18 @@ pub const KEYS: [Key; 26] = [
         "store_quick_repair",
         "false",
         "Start at once after a crash, for about half the rate of small commits.",
+    ),
+    Key::new(
+        "retention_days",
+        "30",
+        "How long an event is kept after it was accepted, with its deliveries, attempts and id; longer \
+         while something of it is pending. 0: for ever.",
+    ),
+    Key::new(
+        "retention_bytes",
+        "0",
+        "What events, deliveries and attempts may take, as `whisperer_store_live_bytes` counts them: \
+         beyond it the oldest events go that have nothing pending. 0: without bound.",
     ),
     Key::new(
         "attempts_max",

@@ -18,7 +18,7 @@ use whisperer_delivery::{Background, Delivery, DeliveryConfig, DeliveryHandle};
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::health::Patience;
 use whisperer_domain::hook::Ordered;
-use whisperer_domain::port::{Catalog as _, Clock};
+use whisperer_domain::port::{Catalog as _, Clock, Retention, Upkeep as _};
 use whisperer_egress::{Egress, EgressConfig};
 use whisperer_sandbox::{CompileBounds, Compiler, Sandbox, SandboxConfig};
 use whisperer_store::{RedbStore, StoreConfig};
@@ -120,8 +120,10 @@ impl Parts {
 
     fn metrics_text(&self, delivery: Arc<OnceCell<DeliveryHandle>>) -> MetricsText {
         let (recorder, store) = (self.recorder.clone(), Arc::clone(&self.store));
+        let clock = Arc::clone(&self.clock);
         Arc::new(move || {
             let mut text = recorder.render();
+            metrics::write_stock(&mut text, &store.stock(), clock.now());
             if let Some(delivery) = delivery.get() {
                 let catalog = store.snapshot();
                 let hooks = catalog.hooks.values();
@@ -175,16 +177,25 @@ async fn upkeep(recorder: PrometheusHandle) {
     }
 }
 
+pub(crate) const KEY_FILE: &str = "secrets.key";
+
+/// Where database and key lie in a data folder.
+pub(crate) fn files(data: &Path) -> StoreConfig {
+    StoreConfig::new(data.join("whisperer.redb"), data.join(KEY_FILE))
+}
+
 fn store_config(config: &Config) -> StoreConfig {
+    let day = Duration::from_secs(24 * 3600);
     StoreConfig {
         cache_bytes: config.store_cache_bytes,
         queue_max: config.store_queue_max,
         queue_bytes_max: config.store_queue_bytes_max,
         quick_repair: config.store_quick_repair,
-        ..StoreConfig::new(
-            config.data.join("whisperer.redb"),
-            config.data.join("secrets.key"),
-        )
+        retention: Retention {
+            age: (config.retention_days > 0).then(|| day * config.retention_days),
+            bytes: (config.retention_bytes > 0).then_some(config.retention_bytes),
+        },
+        ..files(&config.data)
     }
 }
 
@@ -232,7 +243,7 @@ fn compiler(config: &Config) -> Option<Compiler> {
 }
 
 /// Makes the folder if it is missing, for its owner alone: it holds the key of all secrets.
-fn private_folder(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn private_folder(folder: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new()
         .recursive(true)
