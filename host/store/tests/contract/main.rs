@@ -24,4 +24,5 @@ mod order;
 mod order_turned;
 mod restarts;
 mod settle;
+mod signing_keys;
 mod stage;
