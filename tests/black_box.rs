@@ -42,6 +42,8 @@ mod pace;
 mod plugins;
 #[path = "black_box/setup.rs"]
 mod setup;
+#[path = "black_box/signing.rs"]
+mod signing;
 mod support;
 #[path = "black_box/told.rs"]
 mod told;

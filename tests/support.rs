@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod guests;
+pub(crate) mod odd_json;
 pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod server;

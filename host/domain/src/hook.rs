@@ -1,5 +1,7 @@
 //! A subscription, valid by construction: what the API admitted and the store holds.
 
+mod rotation;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +12,11 @@ use crate::id::{HookId, Owner};
 use crate::plugin::PluginName;
 use crate::schedule::RetryConfig;
 use crate::secret::Secret;
-use crate::sign::SignatureForm;
+use crate::sign::{KeyPair, Keys, OldKeys, SignatureForm};
 use crate::target_url::TargetUrl;
 use crate::time::Timestamp;
+
+pub use rotation::{FreshKeys, OVERLAP_DEFAULT, OVERLAP_MAX, TooManyOldKeys};
 
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 pub const TIMEOUT_MIN: Duration = Duration::from_millis(100);
@@ -38,6 +42,11 @@ pub struct Hook {
     /// Names with values that may be credentials.
     pub additional_headers: Option<Vec<(String, Secret)>>,
     pub secret_key: Option<Secret>,
+    /// What it was before, see [`Hook::rotate`].
+    pub old_secret_keys: OldKeys<Secret>,
+    /// Stays when the form is taken away: a partner that has the public key keeps the right one.
+    pub key_pair: Option<KeyPair>,
+    pub old_key_pairs: OldKeys<KeyPair>,
     pub status: HookStatus,
     /// The free-form object as JSON text; a password in `auth` stands in it as the mask.
     pub config: String,
@@ -75,6 +84,9 @@ impl Hook {
             max_age: MAX_AGE_DEFAULT,
             additional_headers: None,
             secret_key: None,
+            old_secret_keys: OldKeys::default(),
+            key_pair: None,
+            old_key_pairs: OldKeys::default(),
             status: HookStatus::Active,
             config: "{}".to_owned(),
             auth: None,
@@ -97,6 +109,21 @@ impl Hook {
     pub fn max_attempts(&self) -> u32 {
         self.max_attempts
             .unwrap_or_else(|| self.retry.max_attempts_default())
+    }
+
+    #[must_use]
+    pub fn signs_with(&self, form: SignatureForm) -> bool {
+        self.signatures.contains(&form)
+    }
+
+    #[must_use]
+    pub fn keys(&self) -> Keys<'_> {
+        Keys {
+            secret: self.secret_key.as_ref(),
+            old_secrets: &self.old_secret_keys,
+            pair: self.key_pair.as_ref(),
+            old_pairs: &self.old_key_pairs,
+        }
     }
 
     /// Whether new events make deliveries for it.

@@ -2,6 +2,14 @@
 //!
 //! W's form and GitHub's take the secret's text as it is, also when it begins `whsec_`: their
 //! receivers know nothing of that prefix. Only Standard Webhooks decodes it.
+//!
+//! While a rotation is under way, Standard Webhooks' header carries a signature for each key that
+//! holds, and its receivers take any one of them. The other two forms have room for one: it stays
+//! the oldest key's to the end, because a receiver that has both keys can try both, and one that
+//! was not told yet has the old one.
+
+mod key_pair;
+mod old_keys;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +20,9 @@ use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 use crate::time::Timestamp;
+
+pub use key_pair::{KeyPair, PublicKey, SEED_BYTES};
+pub use old_keys::{OLD_KEYS_MAX, OldKey, OldKeys};
 
 /// The most characters of a secret key.
 pub const SECRET_CHARS_MAX: usize = 1024;
@@ -27,6 +38,31 @@ pub enum SignatureForm {
     Standard,
     /// `X-Hub-Signature-256`
     Github,
+    /// Standard Webhooks' `v1a`: verified with a public key
+    Ed25519,
+}
+
+/// All that a hook has to sign with. Which of the old ones hold is up to the time of the attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys<'a> {
+    pub secret: Option<&'a Secret>,
+    pub old_secrets: &'a OldKeys<Secret>,
+    pub pair: Option<&'a KeyPair>,
+    pub old_pairs: &'a OldKeys<KeyPair>,
+}
+
+impl<'a> Keys<'a> {
+    /// Newest first.
+    fn secrets(&self, now: Timestamp) -> impl Iterator<Item = &'a Secret> {
+        let old = self.old_secrets.holding(now).rev().map(|old| &old.key);
+        self.secret.into_iter().chain(old)
+    }
+
+    /// Newest first.
+    fn pairs(&self, now: Timestamp) -> impl Iterator<Item = &'a KeyPair> {
+        let old = self.old_pairs.holding(now).rev().map(|old| &old.key);
+        self.pair.into_iter().chain(old)
+    }
 }
 
 /// Checks a secret key before it is taken. Control characters are refused because they come
@@ -67,36 +103,44 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// The signature headers of one attempt, in the order of `forms`. `id` is the delivery's and
-/// stays the same over all attempts; `now` is the attempt's. Without a secret a request is
-/// unsigned, but Standard Webhooks' id and timestamp still let the receiver tell repetitions.
+/// stays the same over all attempts; `now` is the attempt's. Without a key a request is unsigned,
+/// but Standard Webhooks' id and timestamp still let the receiver tell repetitions.
 #[must_use]
 pub fn headers(
     forms: &[SignatureForm],
-    secret: Option<&Secret>,
+    keys: &Keys<'_>,
     id: &str,
     now: Timestamp,
     body: &[u8],
 ) -> Vec<(String, String)> {
     let mut headers = Vec::new();
     let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
-    let raw = |secret: &Secret| {
-        let mac = hmac(secret.expose().as_bytes(), &[body]);
-        format!("sha256={}", hex::encode(mac))
-    };
+    let mut standard_is_there = false;
     for (position, form) in forms.iter().enumerate() {
         if forms[..position].contains(form) {
             continue;
         }
-        match (form, secret) {
-            (SignatureForm::Whisperer, Some(secret)) => add("X-Whisperer-Signature", raw(secret)),
-            (SignatureForm::Github, Some(secret)) => add("X-Hub-Signature-256", raw(secret)),
-            (SignatureForm::Whisperer | SignatureForm::Github, None) => {}
-            (SignatureForm::Standard, secret) => {
+        match form {
+            SignatureForm::Whisperer => {
+                if let Some(value) = single(keys, now, body) {
+                    add("X-Whisperer-Signature", value);
+                }
+            }
+            SignatureForm::Github => {
+                if let Some(value) = single(keys, now, body) {
+                    add("X-Hub-Signature-256", value);
+                }
+            }
+            SignatureForm::Standard | SignatureForm::Ed25519 if standard_is_there => {}
+            SignatureForm::Standard | SignatureForm::Ed25519 => {
+                standard_is_there = true;
                 let timestamp = now.as_secs().to_string();
+                let text = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
+                let signatures = standard(forms, keys, now, &text);
                 add("webhook-id", id.to_owned());
-                add("webhook-timestamp", timestamp.clone());
-                if let Some(secret) = secret {
-                    add("webhook-signature", standard(secret, id, &timestamp, body));
+                add("webhook-timestamp", timestamp);
+                if !signatures.is_empty() {
+                    add("webhook-signature", signatures);
                 }
             }
         }
@@ -104,9 +148,21 @@ pub fn headers(
     headers
 }
 
-fn standard(secret: &Secret, id: &str, timestamp: &str, body: &[u8]) -> String {
-    let parts = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
-    format!("v1,{}", STANDARD.encode(hmac(&key(secret), &parts)))
+/// The value of a header that takes one signature only.
+fn single(keys: &Keys<'_>, now: Timestamp, body: &[u8]) -> Option<String> {
+    let oldest = keys.secrets(now).last()?;
+    let mac = hmac(oldest.expose().as_bytes(), &[body]);
+    Some(format!("sha256={}", hex::encode(mac)))
+}
+
+/// The value of `webhook-signature`: what the hook's forms name of it, newest first.
+fn standard(forms: &[SignatureForm], keys: &Keys<'_>, now: Timestamp, text: &[&[u8]]) -> String {
+    let named = |form| forms.contains(&form);
+    let secrets = keys.secrets(now).filter(|_| named(SignatureForm::Standard));
+    let pairs = keys.pairs(now).filter(|_| named(SignatureForm::Ed25519));
+    let secrets = secrets.map(|secret| format!("v1,{}", STANDARD.encode(hmac(&key(secret), text))));
+    let pairs = pairs.map(|pair| format!("v1a,{}", STANDARD.encode(pair.sign(text))));
+    secrets.chain(pairs).collect::<Vec<_>>().join(" ")
 }
 
 fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
@@ -119,134 +175,4 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{SignatureForm, check_secret, headers};
-    use crate::secret::Secret;
-    use crate::time::Timestamp;
-
-    const MSG: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
-
-    fn sign(form: SignatureForm, secret: &str, id: &str, secs: u64, body: &str) -> Vec<String> {
-        let secret = Secret::new(secret.to_owned());
-        let now = Timestamp(secs * 1000 + 999);
-        headers(&[form, form], Some(&secret), id, now, body.as_bytes())
-            .into_iter()
-            .map(|(name, value)| format!("{name}: {value}"))
-            .collect()
-    }
-
-    #[test]
-    fn standard_webhooks_vectors() {
-        let body = r#"{"test": 2432232314}"#;
-        let cases = [
-            (
-                "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-                MSG,
-                1_614_265_330,
-                body,
-                "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
-            ),
-            (
-                "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
-                "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk",
-                1_649_367_553,
-                r#"{"email":"test@example.com","username":"test_user"}"#,
-                "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=",
-            ),
-            (
-                "my-secret-key",
-                MSG,
-                1_614_265_330,
-                body,
-                "v1,drRCR7i/rUD0PqIb/DoKqZ4zFj6WxUvEUH2KI0gHpNE=",
-            ),
-        ];
-        for (secret, id, secs, body, signature) in cases {
-            let expected = [
-                format!("webhook-id: {id}"),
-                format!("webhook-timestamp: {secs}"),
-                format!("webhook-signature: {signature}"),
-            ];
-            assert_eq!(
-                sign(SignatureForm::Standard, secret, id, secs, body),
-                expected
-            );
-        }
-    }
-
-    #[test]
-    fn raw_forms_take_the_secret_as_text() {
-        let hello = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
-        for (form, name) in [
-            (SignatureForm::Github, "X-Hub-Signature-256"),
-            (SignatureForm::Whisperer, "X-Whisperer-Signature"),
-        ] {
-            let got = sign(form, "It's a Secret to Everybody", MSG, 1, "Hello, World!");
-            assert_eq!(got, [format!("{name}: sha256={hello}")]);
-        }
-        // Computed with OpenSSL: the key is the whole text, prefix and all.
-        let prefixed = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-        let got = sign(SignatureForm::Whisperer, prefixed, MSG, 1, "Hello, World!");
-        assert_eq!(
-            got,
-            [
-                "X-Whisperer-Signature: sha256=7ad4fd21c74c164320d9ac01f24d0797c8be594bf356ab332fdd61a03b78cec0"
-            ]
-        );
-    }
-
-    #[test]
-    fn without_a_secret_only_id_and_timestamp_are_sent() {
-        let forms = [
-            SignatureForm::Whisperer,
-            SignatureForm::Standard,
-            SignatureForm::Github,
-        ];
-        let got = headers(&forms, None, "id", Timestamp(5_000), b"x");
-        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(
-            got,
-            [pair("webhook-id", "id"), pair("webhook-timestamp", "5")]
-        );
-    }
-
-    #[test]
-    fn secrets_are_taken_or_refused_by_the_rule() {
-        use base64::Engine;
-        let whsec = |bytes: usize| {
-            let text = base64::engine::general_purpose::STANDARD.encode(vec![0xfb; bytes]);
-            format!("whsec_{text}")
-        };
-        let taken = [
-            "x",
-            "my-secret-key",
-            "🔑",
-            " a b ",
-            "WHSEC_x",
-            &"x".repeat(1024),
-        ];
-        for secret in taken {
-            assert_eq!(check_secret(secret), Ok(()), "{secret:?}");
-        }
-        for bytes in [24, 25, 64] {
-            assert_eq!(check_secret(&whsec(bytes)), Ok(()), "{bytes} bytes");
-        }
-        let refused = [
-            String::new(),
-            "x".repeat(1025),
-            "a\n".to_owned(),
-            "a\0b".to_owned(),
-            "whsec_".to_owned(),
-            "whsec_no base64".to_owned(),
-            whsec(23),
-            whsec(65),
-            whsec(25).trim_end_matches('=').to_owned(),
-            whsec(24).replace('+', "-").replace('/', "_"),
-            whsec(24) + "\n",
-        ];
-        for secret in refused {
-            let reason = check_secret(&secret).unwrap_err();
-            assert!(secret.len() < 8 || !reason.contains(&secret), "{reason}");
-        }
-    }
-}
+mod tests;

@@ -139,6 +139,8 @@ fn routes() -> Vec<Route> {
         right(HooksWrite, routes!(hooks::pause)),
         right(HooksWrite, routes!(hooks::resume)),
         right(HooksWrite, routes!(hooks::test)),
+        right(HooksWrite, routes!(hooks::rotate)),
+        right(HooksRead, routes!(hooks::public_key)),
         right(HooksRead, routes!(hooks::try_filter)),
         rights(Admin, EventsWrite, routes!(events::list, events::create)),
         right(EventsWrite, routes!(events::batch)),

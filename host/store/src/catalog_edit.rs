@@ -137,6 +137,7 @@ pub(crate) fn disable(
 ) -> Option<Arc<Hook>> {
     let mut hook = Hook::clone(catalog.hooks.get(&id)?);
     hook.status = HookStatus::Disabled { reason, since: now };
+    hook.drop_expired_keys(now);
     hook.modified_at = now.max(hook.created_at);
     hook.revision += 1;
     let hook = catalog.hooks.insert(hook);
@@ -179,12 +180,13 @@ fn replace(
     if catalog.hooks.twin_of(&hook).is_some() {
         return Err(CatalogError::Duplicate);
     }
-    let hook = Hook {
+    let mut hook = Hook {
         created_at: old.created_at,
         modified_at: now.max(old.created_at),
         revision: old.revision + 1,
         ..hook
     };
+    hook.drop_expired_keys(now);
     let hook = catalog.hooks.insert(hook);
     catalog.revision.0 += 1;
     Ok(Edit::HookReplaced(hook))

@@ -29,6 +29,7 @@ use whisperer_domain::id::{EventId, EventKey, HookId, Owner, Sequence};
 use whisperer_domain::news::NEWS_TYPES;
 use whisperer_domain::port::{CatalogError, Clock, FeedItem, FeedSink, Fence, Lease};
 use whisperer_domain::secret::{MASK, Secret};
+use whisperer_domain::sign::OldKeys;
 use whisperer_domain::time::Timestamp;
 
 use crate::catalog_edit::{self, Edit};
@@ -261,6 +262,9 @@ fn without_secrets(hook: &Hook) -> Hook {
     let mask = || Secret::new(MASK.to_owned());
     Hook {
         secret_key: None,
+        old_secret_keys: OldKeys::default(),
+        key_pair: None,
+        old_key_pairs: OldKeys::default(),
         additional_headers: hook.additional_headers.as_ref().map(|headers| {
             let masked = headers.iter().map(|(name, _)| (name.clone(), mask()));
             masked.collect()

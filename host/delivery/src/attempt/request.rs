@@ -25,7 +25,7 @@ pub(super) fn request(job: &Job, parcel: Parcel, now: Timestamp) -> OutboundRequ
     // Last, so that nothing before can stand in for them.
     let signatures = sign::headers(
         &job.hook.signatures,
-        job.hook.secret_key.as_ref(),
+        &job.hook.keys(),
         &job.ready.delivery.uuid.to_string(),
         now,
         &body,

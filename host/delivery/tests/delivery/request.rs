@@ -7,15 +7,15 @@ use bytes::Bytes;
 use whisperer_domain::delivery::{DeadCause, DeliveryState};
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::header::HeaderOp;
-use whisperer_domain::hook::{BasicAuth, OnPluginError};
+use whisperer_domain::hook::{BasicAuth, FreshKeys, Hook, OnPluginError};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::plugin::{PluginFailure, PluginName};
 use whisperer_domain::port::{Chained, Made};
 use whisperer_domain::secret::Secret;
-use whisperer_domain::sign::{self, SignatureForm};
+use whisperer_domain::sign::{self, KeyPair, SignatureForm};
 use whisperer_domain::time::Timestamp;
 
-use crate::world::{PAYLOAD, Seen, World, answering_each, hook};
+use crate::world::{PAYLOAD, START, Seen, World, answering_each, hook};
 
 pub(crate) fn made(payload: &'static [u8]) -> Made {
     Made {
@@ -116,13 +116,12 @@ async fn headers_come_in_a_fixed_order_with_signatures_last() {
     assert_eq!(seen.header("authorization"), Some(basic));
 }
 
-fn assert_signed(seen: &Seen, secret: &str) {
-    let secret = Secret::new(secret.to_owned());
+/// As the hook signs at the second that the request names.
+fn assert_signed(seen: &Seen, hook: &Hook) {
     let secs: u64 = seen.header("webhook-timestamp").unwrap().parse().unwrap();
-    let forms = [SignatureForm::Whisperer, SignatureForm::Standard];
     let id = seen.header("webhook-id").unwrap();
     let now = Timestamp(secs * 1000);
-    let expected = sign::headers(&forms, Some(&secret), id, now, &seen.body);
+    let expected = sign::headers(&hook.signatures, &hook.keys(), id, now, &seen.body);
     assert_eq!(expected.len(), 4);
     for (name, value) in expected {
         assert_eq!(seen.header(&name), Some(value.as_str()), "{name}");
@@ -132,10 +131,11 @@ fn assert_signed(seen: &Seen, secret: &str) {
 #[tokio::test(start_paused = true)]
 async fn what_is_signed_is_what_is_sent_with_a_fresh_time_and_a_constant_id() {
     let world = World::new();
-    world.put_hook(whisperer_domain::hook::Hook {
+    let hook = Hook {
         secret_key: Some(Secret::new("my-secret-key".to_owned())),
         ..hook(1)
-    });
+    };
+    world.put_hook(hook.clone());
     world.set_receiver(answering_each(&[500, 200]));
     let _delivery = world.deliver();
     let sequence = world.post(1);
@@ -152,11 +152,49 @@ async fn what_is_signed_is_what_is_sent_with_a_fresh_time_and_a_constant_id() {
             request.header("webhook-id"),
             Some(uuid.to_string().as_str())
         );
-        assert_signed(request, "my-secret-key");
+        assert_signed(request, &hook);
     }
     let times = [&seen[0], &seen[1]].map(|seen| seen.header("webhook-timestamp").unwrap());
     let [first, second] = times.map(|secs| secs.parse::<u64>().unwrap());
     assert_eq!(second - first, 10);
+}
+
+/// Nothing happens to the hook in between: each attempt asks which keys hold at its own time.
+#[tokio::test(start_paused = true)]
+async fn an_old_key_signs_the_attempts_that_its_time_covers() {
+    let world = World::new();
+    let fresh = |secret: &str, seed: u8| FreshKeys {
+        secret: Secret::new(secret.to_owned()),
+        pair: Some(KeyPair::from_seed(&[seed; 32])),
+    };
+    let mut hook = Hook {
+        signatures: vec![
+            SignatureForm::Github,
+            SignatureForm::Standard,
+            SignatureForm::Ed25519,
+        ],
+        ..hook(1)
+    };
+    // The first retry comes after 10 s and is within, the second after 20 s and is not.
+    let overlap = Duration::from_secs(15);
+    for keys in [fresh("old", 1), fresh("new", 2)] {
+        hook.rotate(keys, overlap, START).unwrap();
+    }
+    world.put_hook(hook.clone());
+    world.set_receiver(answering_each(&[500, 500, 200]));
+    let _delivery = world.deliver();
+    world.post(1);
+    world.all_settled().await;
+    let seen = world.seen();
+    let counts = seen.iter().map(|request| {
+        assert_signed(request, &hook);
+        let signatures = request.header("webhook-signature").unwrap();
+        signatures.split(' ').count()
+    });
+    assert_eq!(counts.collect::<Vec<_>>(), [4, 4, 2]);
+    let github = |request: &Seen| request.header("x-hub-signature-256").unwrap().to_owned();
+    assert_eq!(github(&seen[0]), github(&seen[1]));
+    assert_ne!(github(&seen[1]), github(&seen[2]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,7 +36,7 @@ use whisperer_domain::time::Timestamp;
 pub(crate) use receiver::{Receiver, answered, answering, answering_each, receiver, timing_out};
 
 pub(crate) const PAYLOAD: &[u8] = br#"{"order": 12345678901234567890123}"#;
-const START: Timestamp = Timestamp(1_700_000_000_000);
+pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
 
 type Meanwhile = Box<dyn FnOnce(&World) + Send>;
 type Chain = Arc<dyn Fn(&TransformJob) -> Chained + Send + Sync>;

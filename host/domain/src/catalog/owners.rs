@@ -60,10 +60,17 @@ fn text_bytes(hook: &Hook) -> usize {
         PluginChoice::Chain(links) => links,
     };
     let plugins = plugins.iter().map(|link| link.config.expose().len());
+    let old_secrets = hook.old_secret_keys.iter();
+    let old_secrets = old_secrets.map(|old| old.key.expose().len());
+    let pairs = hook.old_key_pairs.iter().map(|old| &old.key);
+    let pairs = pairs.chain(&hook.key_pair);
+    let pairs = pairs.map(|pair| pair.private().expose().len());
     hook.config.len()
         + hook.filter.as_ref().map_or(0, |filter| filter.text().len())
         + hook.target.as_str().len()
         + hook.secret_key.as_ref().map_or(0, |key| key.expose().len())
         + headers.sum::<usize>()
         + plugins.sum::<usize>()
+        + old_secrets.sum::<usize>()
+        + pairs.sum::<usize>()
 }

@@ -16,6 +16,7 @@ use crate::id::{HookId, Owner};
 use crate::json::Tree;
 use crate::plugin::PluginName;
 use crate::secret::Secret;
+use crate::sign::{KeyPair, OldKey};
 use crate::target_url::TargetUrl;
 use crate::time::Timestamp;
 
@@ -105,6 +106,19 @@ fn any_hook() -> impl Strategy<Value = Hook> {
                 filter: filter.map(|text| Arc::new(Filter::parse(text).unwrap())),
                 config: format!("{{\"is_long\": {}, \"text\": \"{text}\"}}", long > 20),
                 secret_key: long.is_multiple_of(2).then(|| Secret::new(text.clone())),
+                old_secret_keys: (0..long % 4)
+                    .map(|_| OldKey {
+                        key: Secret::new(text.clone()),
+                        until: Timestamp(1),
+                    })
+                    .collect(),
+                key_pair: (long % 7 == 1).then(|| KeyPair::from_seed(&[1; 32])),
+                old_key_pairs: (0..long % 3)
+                    .map(|_| OldKey {
+                        key: KeyPair::from_seed(&[2; 32]),
+                        until: Timestamp(1),
+                    })
+                    .collect(),
                 additional_headers: long
                     .is_multiple_of(3)
                     .then(|| vec![("x-name".to_owned(), Secret::new(text))]),
@@ -209,6 +223,11 @@ fn written_bytes(hook: &Hook) -> usize {
     if let Some(secret) = &hook.secret_key {
         bytes += secret.expose().len();
     }
+    for old in hook.old_secret_keys.iter() {
+        bytes += old.key.expose().len();
+    }
+    // "whsk_", and 32 bytes as base64.
+    bytes += 49 * (hook.old_key_pairs.iter().len() + usize::from(hook.key_pair.is_some()));
     for (name, value) in hook.additional_headers.iter().flatten() {
         bytes += name.len() + value.expose().len();
     }

@@ -96,6 +96,7 @@ async fn listed(
     let limit = query.limit();
     query.check()?;
 
+    let now = api.clock.now();
     let mut list = List::new();
     let (mut shown, mut examined) = (0, 0);
     let mut before = wanted.before;
@@ -108,7 +109,7 @@ async fn listed(
         };
         let page = api.ledger.page(step).await?;
         for item in &page.items {
-            list.push(&HookEventView::of(item, snapshot))?;
+            list.push(&HookEventView::of(item, snapshot, now))?;
         }
         shown += page.items.len();
         examined += page.examined;
@@ -147,7 +148,7 @@ pub(super) async fn one(
         Some(hook) if found.state().due().is_some() => state::rest(&api, hook).await,
         Some(_) | None => None,
     };
-    let view = DetailView::of(&found, lane.as_ref(), &snapshot);
+    let view = DetailView::of(&found, lane.as_ref(), &snapshot, api.clock.now());
     Ok(Json(view).into_response())
 }
 

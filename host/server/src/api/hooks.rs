@@ -9,11 +9,14 @@ mod config;
 mod draft;
 mod filter;
 mod headers;
+mod keys;
 mod list;
 mod ordered;
 mod pause;
+mod public_key;
 mod registry;
 mod retry;
+mod rotate;
 mod sample;
 pub(in crate::api) mod schema;
 mod secret_key;
@@ -34,6 +37,7 @@ use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed};
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::HookId;
 use whisperer_domain::port::CatalogError;
+use whisperer_domain::time::Timestamp;
 
 use super::Api;
 use super::auth::Principal;
@@ -44,7 +48,9 @@ use draft::{Basis, Written};
 pub(super) use filter::{__path_try_filter, try_filter};
 pub(super) use list::{__path_list, list};
 pub(super) use pause::{__path_pause, __path_resume, pause, resume};
+pub(super) use public_key::{__path_public_key, public_key};
 pub(super) use registry::{__path_registry, registry};
+pub(super) use rotate::{__path_rotate, rotate};
 pub(super) use sample::{__path_test, test};
 use schema::{HookInput, HookPatch};
 pub(super) use subscription::unknown as unknown_event_type;
@@ -101,15 +107,20 @@ pub(super) async fn create(
     let received = body::receive(&api, request, HOOK_BYTES_MAX).await?;
     let input = Written::of(&received.bytes)?;
     let snapshot = api.catalog.snapshot();
-    let hook = draft::hook(&input, &api, &snapshot, Basis::New(&who.owner), &who)
+    let mut hook = draft::hook(&input, &api, &snapshot, Basis::New(&who.owner), &who)
         .map_err(Problem::invalid_at_top)?;
+    keys::complete(&mut hook)?;
     if snapshot.hooks.len() >= HOOKS_MAX {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             format!("There are {HOOKS_MAX} hooks already, which is the most."),
         ));
     }
-    let note = who.note("created", None::<&()>, Some(&asked_for(&hook, &snapshot)?));
+    let note = who.note(
+        "created",
+        None::<&()>,
+        Some(&asked_for(&hook, &snapshot, api.clock.now())?),
+    );
     match api
         .catalog
         .change_noted(CatalogChange::CreateHook(Box::new(hook)), note)
@@ -182,8 +193,8 @@ pub(super) async fn patch(
 }
 
 /// A hook that is still to be made, without what the store gives it.
-fn asked_for(hook: &Hook, snapshot: &CatalogSnapshot) -> Result<Value, Problem> {
-    let view = HookView::of(hook, None, snapshot);
+fn asked_for(hook: &Hook, snapshot: &CatalogSnapshot, now: Timestamp) -> Result<Value, Problem> {
+    let view = HookView::of(hook, None, snapshot, now);
     let mut shown = serde_json::to_value(&view).map_err(|error| Problem::internal(&error))?;
     if let Some(members) = shown.as_object_mut() {
         for given in ["id", "created_date", "modified_date", "state"] {
@@ -227,12 +238,14 @@ async fn change(
             Manner::Replace => Basis::Replacing(old),
             Manner::Patch => Basis::Patching(old),
         };
-        let new =
+        let mut new =
             draft::hook(&input, api, &snapshot, basis, who).map_err(Problem::invalid_at_top)?;
+        keys::complete(&mut new)?;
+        let now = api.clock.now();
         let note = who.note(
             manner.word(),
-            Some(&HookView::of(old, None, &snapshot)),
-            Some(&HookView::of(&new, None, &snapshot)),
+            Some(&HookView::of(old, None, &snapshot, now)),
+            Some(&HookView::of(&new, None, &snapshot, now)),
         );
         match api
             .catalog
@@ -285,7 +298,7 @@ pub(super) async fn delete(
     check_if_match(&headers, hook)?;
     let note = who.note(
         "deleted",
-        Some(&HookView::of(hook, None, &snapshot)),
+        Some(&HookView::of(hook, None, &snapshot, api.clock.now())),
         None::<&()>,
     );
     api.catalog
@@ -341,7 +354,12 @@ fn check_if_match(headers: &HeaderMap, hook: &Hook) -> Result<(), Problem> {
 
 async fn shown(api: &Api, status: StatusCode, hook: &Hook) -> Response {
     let lane = state::lanes(api, &[hook]).await.pop().flatten();
-    let view = HookView::of(hook, lane.as_ref(), &api.catalog.snapshot());
+    let view = HookView::of(
+        hook,
+        lane.as_ref(),
+        &api.catalog.snapshot(),
+        api.clock.now(),
+    );
     let mut response = (status, Json(view)).into_response();
     // Digits in quotes are always a header value.
     if let Ok(tag) = HeaderValue::from_str(&etag(hook)) {

@@ -1,6 +1,7 @@
 //! One server in memory, and the calls to it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -28,12 +29,23 @@ use crate::document::Document;
 use crate::ledger_down::LedgerDown;
 use crate::shelf::Shelf;
 
-/// 2025-11-25T10:00:00Z, for ever.
-pub(crate) struct StoppedClock;
+/// 2025-11-25T10:00:00Z, until a test moves it.
+pub(crate) struct StoppedClock(AtomicU64);
+
+impl StoppedClock {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(1_764_064_800_000)))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).unwrap();
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
 
 impl Clock for StoppedClock {
     fn now(&self) -> Timestamp {
-        Timestamp(1_764_064_800_000)
+        Timestamp(self.0.load(Ordering::SeqCst))
     }
 
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
@@ -44,6 +56,7 @@ impl Clock for StoppedClock {
 pub(crate) struct TestApp {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) readiness: Arc<Readiness>,
+    pub(crate) clock: Arc<StoppedClock>,
     router: Router,
     /// Every answer is held against it.
     document: Option<Arc<Document>>,
@@ -81,24 +94,31 @@ impl TestApp {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
-        let store = MemoryStore::new(Arc::new(StoppedClock));
+        let clock = StoppedClock::new();
+        let store = MemoryStore::new(clock.clone());
         let ledger = Arc::clone(&store) as Arc<dyn Ledger>;
-        Self::over(store, ledger, limits).await
+        Self::over(store, ledger, clock, limits).await
     }
 
     /// The catalog works; events and deliveries cannot be reached.
     pub(crate) async fn with_the_ledger_down() -> Self {
-        let store = MemoryStore::new(Arc::new(StoppedClock));
-        Self::over(store, Arc::new(LedgerDown), Limits::default()).await
+        let clock = StoppedClock::new();
+        let store = MemoryStore::new(clock.clone());
+        Self::over(store, Arc::new(LedgerDown), clock, Limits::default()).await
     }
 
-    async fn over(store: Arc<MemoryStore>, ledger: Arc<dyn Ledger>, limits: Limits) -> Self {
+    async fn over(
+        store: Arc<MemoryStore>,
+        ledger: Arc<dyn Ledger>,
+        clock: Arc<StoppedClock>,
+        limits: Limits,
+    ) -> Self {
         let readiness = Arc::new(Readiness::default());
         readiness.delivers(|| true);
         let ports = Ports {
             catalog: Arc::clone(&store) as Arc<dyn AuditedCatalog>,
             ledger,
-            clock: Arc::new(StoppedClock),
+            clock: clock.clone(),
             policy: Arc::new(AddressPolicy::default()),
             plugins: Arc::new(Shelf::default()),
             metrics: Arc::new(|| "# nothing\n".to_owned()),
@@ -107,6 +127,7 @@ impl TestApp {
         let mut app = Self {
             store,
             readiness,
+            clock,
             router: router(Api::new(ports, limits)),
             document: None,
         };

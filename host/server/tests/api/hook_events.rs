@@ -82,7 +82,7 @@ async fn a_delivery_shows_every_field() {
     let app = TestApp::new().await;
     let mut hook = app.hook(json!({"secret_key": "hush"})).await;
     // Within a delivery nothing is said of the hook's lane.
-    hook["state"] = json!({"status": "active", "secrets": null});
+    hook["state"] = json!({"status": "active", "secrets": null, "rotating_until": null});
     app.event(json!({
         "type": "package.created", "payload": {"n": 1}, "id": "e1", "object_id": "o1",
     }))

@@ -8,7 +8,7 @@ use whisperer_domain::id::Sequence;
 use whisperer_domain::port::{Clock as _, HookEffect, Lanes as _, Settlement, Verdict};
 use whisperer_domain::time::Timestamp;
 
-use crate::app::{StoppedClock, TestApp};
+use crate::app::TestApp;
 use crate::hook_events::{attempt, settlement};
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn a_hook_tells_what_is_pending_and_how_it_last_went() {
     app.store.settle(vec![failed]).await.unwrap();
 
     let busy = json!({
-        "status": "active", "secrets": null, "pending": 3, "pending_at_least": false,
+        "status": "active", "secrets": null, "rotating_until": null, "pending": 3, "pending_at_least": false,
         "next_attempt_at": "2025-11-25T10:00:00.000Z",
         "last_outcome": {
             "outcome": "refused", "status": 500, "at": "2025-11-25T10:00:01.000Z", "delivery": 1,
@@ -34,7 +34,7 @@ async fn a_hook_tells_what_is_pending_and_how_it_last_went() {
         "not_before": null,
     });
     let quiet = json!({
-        "status": "active", "secrets": null, "pending": 0, "pending_at_least": false,
+        "status": "active", "secrets": null, "rotating_until": null, "pending": 0, "pending_at_least": false,
         "next_attempt_at": null, "last_outcome": null,
         "breaker": "closed", "breaker_until": null, "failing_since": null, "paced": null,
         "not_before": null,
@@ -76,7 +76,7 @@ async fn a_disabled_hook_tells_why_and_has_nothing_pending() {
         one["state"],
         json!({
             "status": "disabled", "reason": "the receiver answered 410",
-            "since": "2025-11-25T10:00:00.000Z", "secrets": null,
+            "since": "2025-11-25T10:00:00.000Z", "secrets": null, "rotating_until": null,
             "pending": 0, "pending_at_least": false, "next_attempt_at": null,
             "last_outcome": {
                 "outcome": "refused", "status": 410, "at": "2025-11-25T10:00:01.000Z",
@@ -92,7 +92,7 @@ async fn a_disabled_hook_tells_why_and_has_nothing_pending() {
 /// many deliveries, so long ago.
 async fn heard(app: &TestApp, answers: &[Answer], secs_ago: u64) {
     let mut health = Health::default();
-    let at = Timestamp(StoppedClock.now().0 - secs_ago * 1000);
+    let at = Timestamp(app.clock.now().0 - secs_ago * 1000);
     for (delivery, answer) in (1..).zip(answers) {
         let heard = Heard {
             answer: *answer,
@@ -202,7 +202,10 @@ async fn a_lane_that_rests_tells_why_and_until_when() {
 async fn a_hook_is_shown_while_the_store_is_down() {
     let app = TestApp::with_the_ledger_down().await;
     let made = app.hook(json!({})).await;
-    assert_eq!(made["state"], json!({"status": "active", "secrets": null}));
+    assert_eq!(
+        made["state"],
+        json!({"status": "active", "secrets": null, "rotating_until": null})
+    );
     let one = app.root("GET", "/hooks/1/", &Value::Null).await;
     assert_eq!(one.parts(), (200, made.clone()));
     let list = app.root("GET", "/hooks/", &Value::Null).await;

@@ -38,7 +38,7 @@ async fn a_hook_has_every_field_and_its_defaults() {
             "ordered": false,
             "filter": null,
             "state": {
-                "status": "active", "secrets": null, "pending": 0, "pending_at_least": false,
+                "status": "active", "secrets": null, "rotating_until": null, "pending": 0, "pending_at_least": false,
                 "next_attempt_at": null, "last_outcome": null,
                 "breaker": "closed", "breaker_until": null, "failing_since": null,
                 "paced": null, "not_before": null,

@@ -27,4 +27,5 @@ mod order_turned;
 mod restarts;
 mod retention;
 mod settle;
+mod signing_keys;
 mod stage;

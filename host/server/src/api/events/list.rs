@@ -120,8 +120,9 @@ pub(in crate::api) async fn one(
         })
         .await?;
     let snapshot = api.catalog.snapshot();
+    let now = api.clock.now();
     let deliveries = page.items.iter();
-    let deliveries = deliveries.map(|item| HookEventView::of(item, &snapshot));
+    let deliveries = deliveries.map(|item| HookEventView::of(item, &snapshot, now));
     let detail = EventDetail::of(&found, deliveries.collect());
     let mut response = Json(detail).into_response();
     if let Some(next) = page.next {

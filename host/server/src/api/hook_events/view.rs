@@ -9,6 +9,7 @@ use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::delivery::{CancelCause, DeadCause, DeliveryState, Waiting};
 use whisperer_domain::outcome::Outcome;
 use whisperer_domain::port::{Attempted, DeliveryView};
+use whisperer_domain::time::Timestamp;
 
 use crate::api::hooks::HookView;
 use crate::api::hooks::state::SeenLane;
@@ -47,7 +48,11 @@ pub(in crate::api) struct HookEventView<'a> {
 
 impl<'a> HookEventView<'a> {
     /// A hook that is still there is shown as it is now, a deleted one as it was at its end.
-    pub(in crate::api) fn of(view: &'a DeliveryView, snapshot: &'a CatalogSnapshot) -> Self {
+    pub(in crate::api) fn of(
+        view: &'a DeliveryView,
+        snapshot: &'a CatalogSnapshot,
+        now: Timestamp,
+    ) -> Self {
         let hook = snapshot.hooks.get(&view.delivery.hook);
         let delivery = &view.delivery;
         let last = view.last_attempt.as_ref();
@@ -66,7 +71,7 @@ impl<'a> HookEventView<'a> {
             uuid: delivery.uuid.to_string(),
             webhook: hook
                 .or(view.hook.as_ref())
-                .map(|hook| HookView::of(hook, None, snapshot)),
+                .map(|hook| HookView::of(hook, None, snapshot, now)),
             event_id: view.event.id.as_str(),
             event_type: delivery.event_type.as_str(),
             object_id: view.event.object_id.as_deref(),
@@ -108,8 +113,9 @@ impl<'a> DetailView<'a> {
         found: &'a Attempted,
         lane: Option<&SeenLane>,
         snapshot: &'a CatalogSnapshot,
+        now: Timestamp,
     ) -> Self {
-        let mut summary = HookEventView::of(&found.view, snapshot);
+        let mut summary = HookEventView::of(&found.view, snapshot, now);
         if let (Some(due), Some(lane)) = (found.state().due(), lane) {
             summary.next_attempt_at = Some(moment::write(lane.not_before(due)));
             summary.waiting_for = summary.waiting_for.or_else(|| lane.rests_for());

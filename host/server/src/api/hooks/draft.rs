@@ -13,9 +13,11 @@ use whisperer_domain::id::{HookId, Owner};
 use whisperer_domain::target_url::{TARGET_URL_BYTES_MAX, TargetUrl};
 use whisperer_domain::time::Timestamp;
 
+pub(super) use room::check as room;
+
 use super::chain::{self, Old};
 use super::settings::Settings;
-use super::{config, filter, secret_key, subscription};
+use super::{config, filter, keys, secret_key, subscription};
 use crate::api::Api;
 use crate::api::auth::Principal;
 use crate::api::body;
@@ -122,6 +124,10 @@ pub(super) fn hook(
         Some(old) => Old::Kept(&old.plugins),
     };
     settings.read(input, snapshot, old_chain, &mut errors);
+    errors.note(
+        "signatures",
+        keys::may_sign(&settings.signatures, basis.old()),
+    );
     if moved && !input.contains_key("plugins") {
         let kept = chain::may_move(&settings.plugins, snapshot);
         errors.note("plugins", kept.map_err(Into::into));
@@ -140,6 +146,9 @@ pub(super) fn hook(
         return Err(errors);
     };
     let old = basis.old();
+    let same_secret = old.filter(|old| old.secret_key == secret_key);
+    let old_secret_keys = same_secret.map(|old| old.old_secret_keys.clone());
+    let old_key_pairs = old.map(|old| old.old_key_pairs.clone());
     let hook = Hook {
         // Id, times and revision of a new hook are the store's to set.
         id: old.map_or(HookId(0), |old| old.id),
@@ -152,6 +161,9 @@ pub(super) fn hook(
         max_age: settings.max_age,
         additional_headers: settings.additional_headers,
         secret_key,
+        old_secret_keys: old_secret_keys.unwrap_or_default(),
+        key_pair: old.and_then(|old| old.key_pair.clone()),
+        old_key_pairs: old_key_pairs.unwrap_or_default(),
         status: status(basis, is_active),
         config: config.text,
         auth: config.auth,
@@ -168,7 +180,7 @@ pub(super) fn hook(
         revision: old.map_or(0, |old| old.revision),
         secrets_unreadable: old.is_some_and(|old| old.secrets_unreadable),
     };
-    if let Err(words) = room::check(&hook, snapshot) {
+    if let Err(words) = room(&hook, snapshot) {
         errors.add("non_field_errors", words);
     }
     errors.or(hook)

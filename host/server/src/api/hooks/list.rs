@@ -67,13 +67,14 @@ pub(in crate::api) async fn list(
         .take(limit + 1)
         .collect();
     let lanes = state::lanes(&api, &found[..found.len().min(limit)]).await;
+    let now = api.clock.now();
     let mut list = List::new();
     let mut last = None;
     for (hook, lane) in found.iter().zip(&lanes) {
         if list.is_full() {
             break;
         }
-        list.push(&HookView::of(hook, lane.as_ref(), &snapshot))?;
+        list.push(&HookView::of(hook, lane.as_ref(), &snapshot, now))?;
         last = Some(hook.id.0);
     }
     let next = last.filter(|last| found.last().is_some_and(|end| end.id.0 < *last));

@@ -89,10 +89,11 @@ async fn change(api: &Api, who: &Principal, id: &str, wish: Wish) -> Result<Resp
             status,
             ..old.clone()
         });
+        let now = api.clock.now();
         let note = who.note(
             wish.word(),
-            Some(&HookView::of(old, None, &snapshot)),
-            Some(&HookView::of(&new, None, &snapshot)),
+            Some(&HookView::of(old, None, &snapshot, now)),
+            Some(&HookView::of(&new, None, &snapshot, now)),
         );
         match api
             .catalog

@@ -31,7 +31,8 @@ pub(in crate::api) struct HookInput {
     event_type: String,
     retry_countdown_config: Option<RetryCountdownConfig>,
     additional_headers: Option<BTreeMap<String, String>>,
-    /// Null: unsigned. Shown as `********`.
+    /// Null: unsigned. Shown as `********`. Another one than before takes effect at once and ends
+    /// those before it: to change it with an overlap, rotate it.
     #[schema(max_length = 1024)]
     secret_key: Option<String>,
     is_active: Option<bool>,
@@ -42,7 +43,8 @@ pub(in crate::api) struct HookInput {
     plugins: Option<Vec<PluginLink>>,
     on_plugin_error: Option<OnPluginError>,
     envelope: Option<Envelope>,
-    #[schema(min_items = 0, max_items = 3)]
+    /// A hook that names `ed25519` gets a key pair, once: see `public-key`.
+    #[schema(min_items = 0, max_items = 4)]
     signatures: Option<Vec<Signature>>,
     #[schema(minimum = 100, maximum = 60000)]
     timeout_ms: Option<u64>,
@@ -143,4 +145,5 @@ pub(in crate::api) enum Signature {
     Whisperer,
     Standard,
     Github,
+    Ed25519,
 }

@@ -1,10 +1,14 @@
 //! `secret_key`: kept when it is absent or comes back as the mask, cleared by null alone.
+//!
+//! Another one than before takes effect at once, and with it those before it end. To change it
+//! with an overlap is what `rotate` is for.
 
 use serde_json::Value;
 use whisperer_domain::secret::{MASK, Secret};
 use whisperer_domain::sign;
 
 use super::draft::Basis;
+use super::keys;
 use crate::api::field_errors::Checked;
 use crate::api::value;
 
@@ -18,13 +22,24 @@ pub(super) fn read(given: Option<&Value>, basis: Basis<'_>) -> Checked<Option<Se
     if given.is_null() {
         return Ok(None);
     }
-    let text = value::text(given, CHARS_MAX)?;
-    if text == MASK {
+    if given.as_str() == Some(MASK) {
         return match old {
             Some(kept) => Ok(Some(kept)),
             None => Err("This is the mask of a secret, and there is none to keep.".into()),
         };
     }
+    if basis.old().is_some_and(|old| old.secrets_unreadable) {
+        return Err(keys::UNREADABLE.into());
+    }
+    fresh(given).map(Some)
+}
+
+/// One that is given to be taken.
+pub(super) fn fresh(given: &Value) -> Checked<Secret> {
+    let text = value::text(given, CHARS_MAX)?;
+    if text == MASK {
+        return Err("This is the mask of a secret, and no secret.".into());
+    }
     sign::check_secret(text)?;
-    Ok(Some(Secret::new(text.to_owned())))
+    Ok(Secret::new(text.to_owned()))
 }

@@ -35,10 +35,11 @@ pub(super) const ENVELOPES: [(&str, Envelope); 4] = [
     ("cloudevents", Envelope::CloudEvents),
     ("none", Envelope::Bare),
 ];
-pub(super) const SIGNATURES: [(&str, SignatureForm); 3] = [
+pub(super) const SIGNATURES: [(&str, SignatureForm); 4] = [
     ("whisperer", SignatureForm::Whisperer),
     ("standard", SignatureForm::Standard),
     ("github", SignatureForm::Github),
+    ("ed25519", SignatureForm::Ed25519),
 ];
 
 pub(super) struct Settings {

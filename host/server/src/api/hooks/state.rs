@@ -107,6 +107,8 @@ pub(in crate::api) struct HookState {
     status: &'static str,
     /// `unreadable`: what is encrypted cannot be read with the key that is there.
     secrets: Option<&'static str>,
+    /// While old keys hold beside the newest: when the last of them ends.
+    rotating_until: Option<String>,
     /// Why it was disabled, and since when; or since when it is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -157,7 +159,7 @@ struct LastOutcome {
     delivery: u64,
 }
 
-pub(super) fn show(hook: &Hook, lane: Option<&SeenLane>) -> HookState {
+pub(super) fn show(hook: &Hook, lane: Option<&SeenLane>, now: Timestamp) -> HookState {
     let (reason, since) = match &hook.status {
         HookStatus::Active | HookStatus::Inactive => (None, None),
         HookStatus::Disabled { reason, since } => {
@@ -168,6 +170,7 @@ pub(super) fn show(hook: &Hook, lane: Option<&SeenLane>) -> HookState {
     HookState {
         status: word(&hook.status),
         secrets: hook.secrets_unreadable.then_some("unreadable"),
+        rotating_until: hook.rotating_until(now).map(moment::write),
         reason,
         since,
         lane: lane.map(|lane| lane_state(hook, lane)),

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::hook::Hook;
 use whisperer_domain::secret::MASK;
+use whisperer_domain::time::Timestamp;
 
 use super::schema::{Envelope, OnPluginError, Ordered, RetryCountdownConfig, ShownLink, Signature};
 use super::settings::{ENVELOPES, ON_PLUGIN_ERROR, SIGNATURES, whole_millis};
@@ -60,6 +61,7 @@ impl<'a> HookView<'a> {
         hook: &'a Hook,
         lane: Option<&SeenLane>,
         snapshot: &CatalogSnapshot,
+        now: Timestamp,
     ) -> Self {
         Self {
             id: hook.id.0,
@@ -91,7 +93,7 @@ impl<'a> HookView<'a> {
                 .filter
                 .as_ref()
                 .and_then(|filter| serde_json::from_str(filter.text()).ok()),
-            state: state::show(hook, lane),
+            state: state::show(hook, lane, now),
         }
     }
 }

@@ -177,8 +177,9 @@ fn what_hooks_and_pins_hold_keeps_its_bytes() {
         SignatureForm::Whisperer,
         SignatureForm::Standard,
         SignatureForm::Github,
+        SignatureForm::Ed25519,
     ];
-    assert_eq!(all(&forms), ["00", "01", "02"]);
+    assert_eq!(all(&forms), ["00", "01", "02", "03"]);
     let (name, value) = (text(), text());
     let ops = [
         HeaderOp::Set {

@@ -4,9 +4,12 @@
 //! holds its deliveries back (`secrets_unreadable`), it never sends with half of them. Names of
 //! headers and plugins stay in clear; their values and configs stand in the sealed text in the
 //! same order. Behind them, as the tail of that text, stands which places of the configs are
-//! hidden; there is none if nothing is, as in records from before that was kept. What else hooks
-//! did not have at first follows the record itself as appended fields: the filter, and behind it
-//! what came still later.
+//! hidden, and behind that the keys that `signing.rs` tells of; there is no tail if nothing is
+//! hidden and the secret key is the only one, as in records from before more was kept. What else
+//! hooks did not have at first follows the record itself as appended fields: the filter, and
+//! behind it what came still later.
+
+mod signing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +33,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use crate::redb_store::fault::Fault;
 use crate::redb_store::frame;
 use crate::redb_store::seal::{Seal, Sealed};
+use signing::{KeysRecord, SigningKeys};
 
 #[derive(Serialize, Deserialize)]
 pub(in crate::redb_store) struct HookRecord {
@@ -105,6 +109,13 @@ struct SecretsRecord {
     chain_configs: Vec<String>,
 }
 
+/// What was sealed, opened.
+struct Opened {
+    secrets: SecretsRecord,
+    hidden: Hidden,
+    keys: SigningKeys,
+}
+
 impl HookRecord {
     pub(in crate::redb_store) fn encode(&self) -> Vec<u8> {
         let (first, later) = &self.appended;
@@ -131,7 +142,7 @@ impl HookRecord {
     }
 
     pub(in crate::redb_store) fn sealed(hook: &Hook, seal: &Seal) -> Result<Self, Fault> {
-        let tail = hidden_tail(&hook.plugins);
+        let tail = sealed_tail(hook);
         let plain = Zeroizing::new(frame::encode_with_tail(&SecretsRecord::of(hook), &tail));
         let sealed = seal.seal(&belongs_to(&hook.owner, hook.id), &plain)?;
         Ok(Self::with(hook, Some(sealed)))
@@ -225,7 +236,11 @@ impl HookRecord {
         let is_tombstone = self.sealed.is_none();
         let secrets = self.secrets(id, seal);
         let secrets_unreadable = secrets.is_none() && !is_tombstone;
-        let (secrets, hidden) = secrets.unwrap_or_else(|| (self.masked(), Vec::new()));
+        let Opened {
+            secrets,
+            hidden,
+            keys,
+        } = secrets.unwrap_or_else(|| self.masked());
         Ok(Hook {
             id,
             target,
@@ -234,6 +249,9 @@ impl HookRecord {
                 .header_names
                 .map(|names| paired(names, &secrets.header_values).collect()),
             secret_key: secrets.secret_key.clone().map(Secret::new),
+            old_secret_keys: keys.old_secrets,
+            key_pair: keys.pair,
+            old_key_pairs: keys.old_pairs,
             status: match self.status {
                 StatusRecord::Active => HookStatus::Active,
                 StatusRecord::Inactive => HookStatus::Inactive,
@@ -299,30 +317,39 @@ impl HookRecord {
         Ok(Some(Arc::new(filter)))
     }
 
-    /// None unless they open and belong to this record's names. With what is hidden in each
-    /// config.
-    fn secrets(&self, id: HookId, seal: &Seal) -> Option<(SecretsRecord, Hidden)> {
+    /// None unless they open and belong to this record's names.
+    fn secrets(&self, id: HookId, seal: &Seal) -> Option<Opened> {
         let plain = seal.open(&belongs_to(&self.owner, id), self.sealed.as_ref()?)?;
         let (secrets, tail): (SecretsRecord, _) =
             frame::decode_with_tail("hooks", &id.0, &plain).ok()?;
-        let hidden: Hidden = match tail {
-            [] => Vec::new(),
-            tail => frame::decode("hooks", &id.0, tail).ok()?,
+        let (hidden, tail): (Hidden, _) = match tail {
+            [] => (Vec::new(), tail),
+            tail => frame::decode_with_tail("hooks", &id.0, tail).ok()?,
         };
+        let keys: KeysRecord = frame::read_appended("hooks", &id.0, tail).ok()?;
         let headers = self.header_names.as_ref().map_or(0, Vec::len);
         let links = self.chain.as_ref().map_or(0, Vec::len);
         let fits = secrets.header_values.len() == headers && secrets.chain_configs.len() == links;
-        fits.then_some((secrets, hidden))
+        fits.then_some(Opened {
+            secrets,
+            hidden,
+            keys: keys.keys()?,
+        })
     }
 
-    fn masked(&self) -> SecretsRecord {
+    fn masked(&self) -> Opened {
         let masks = |count: usize| vec![MASK.to_owned(); count];
-        SecretsRecord {
+        let secrets = SecretsRecord {
             secret_key: None,
             password: self.username.as_ref().map(|_| MASK.to_owned()),
             header_values: masks(self.header_names.as_ref().map_or(0, Vec::len)),
             // Not the mask: readers take a config for JSON.
             chain_configs: vec!["{}".to_owned(); self.chain.as_ref().map_or(0, Vec::len)],
+        };
+        Opened {
+            secrets,
+            hidden: Vec::new(),
+            keys: SigningKeys::default(),
         }
     }
 }
@@ -347,14 +374,19 @@ impl SecretsRecord {
     }
 }
 
-fn hidden_tail(plugins: &PluginChoice) -> Vec<u8> {
-    match plugins {
-        PluginChoice::Chain(links) if links.iter().any(|link| !link.hidden.is_empty()) => {
-            let hidden: Hidden = links.iter().map(|link| link.hidden.clone()).collect();
-            frame::encode(&hidden)
-        }
-        PluginChoice::Chain(_) | PluginChoice::ByPattern => Vec::new(),
+/// What is hidden in each config, then the keys; the first also where only the second says
+/// something.
+fn sealed_tail(hook: &Hook) -> Zeroizing<Vec<u8>> {
+    let links = match &hook.plugins {
+        PluginChoice::Chain(links) => &links[..],
+        PluginChoice::ByPattern => &[],
+    };
+    let keys = Zeroizing::new(frame::appended(&KeysRecord::of(hook)));
+    if keys.is_empty() && links.iter().all(|link| link.hidden.is_empty()) {
+        return Zeroizing::new(Vec::new());
     }
+    let hidden: Hidden = links.iter().map(|link| link.hidden.clone()).collect();
+    Zeroizing::new(frame::encode_with_tail(&hidden, &keys))
 }
 
 fn paired<N>(names: Vec<N>, values: &[String]) -> impl Iterator<Item = (N, Secret)> {
