@@ -213,6 +213,7 @@ async fn run_link(
         return (answer, Duration::ZERO);
     };
     let start = Instant::now();
+    let config = link.config.expose();
     let input = Input {
         origin: Origin {
             event_id: event.id.as_str(),
@@ -220,7 +221,7 @@ async fn run_link(
         },
         event: shown(event, progress),
         target,
-        config: &link.config,
+        config: &config,
     };
     let answer = call::transform(&link.generation.code, &link.generation.limits, input).await;
     (answer, start.elapsed())

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use whisperer_domain::secret;
 use whisperer_sandbox::{CompileBounds, compile_from_stdin};
 
 use crate::config::{self, Config, Flags};
 use crate::stdout::say;
-use crate::{telemetry, wiring};
+use crate::{core_dumps, telemetry, wiring};
 
 #[derive(Parser)]
 #[command(name = "whisperer", version, about = "Delivers webhooks")]
@@ -96,8 +97,12 @@ fn ended(result: anyhow::Result<()>) -> ExitCode {
 }
 
 fn serve(file: Option<&Path>, flags: &Flags) -> anyhow::Result<()> {
+    secret::prepare()?;
     let config = Config::load(file, flags)?;
     telemetry::start(&config)?;
+    if !config.core_dumps {
+        core_dumps::forbid();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

@@ -14,6 +14,7 @@ mod chain_result;
 pub mod cli;
 mod clock;
 pub mod config;
+mod core_dumps;
 pub mod edge;
 pub mod metrics;
 mod nearest;

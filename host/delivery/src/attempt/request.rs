@@ -51,7 +51,7 @@ fn hook_headers(job: &Job, content_type: String) -> Vec<(String, Secret)> {
         header("X-Whisperer-Event", event_type),
     ];
     if let Some(auth) = &job.hook.auth {
-        let pair = Secret::new(format!("{}:{}", auth.username, auth.password.expose()));
+        let pair = Secret::new(format!("{}:{}", auth.username, &*auth.password.expose()));
         let value = format!("Basic {}", STANDARD.encode(pair.expose()));
         headers.push(header("Authorization", value));
     }

@@ -207,14 +207,14 @@ fn written_bytes(hook: &Hook) -> usize {
         bytes += filter.text().len();
     }
     if let Some(secret) = &hook.secret_key {
-        bytes += secret.expose().len();
+        bytes += secret.len();
     }
     for (name, value) in hook.additional_headers.iter().flatten() {
-        bytes += name.len() + value.expose().len();
+        bytes += name.len() + value.len();
     }
     if let PluginChoice::Chain(links) = &hook.plugins {
         for link in links {
-            bytes += link.config.expose().len();
+            bytes += link.config.len();
         }
     }
     bytes

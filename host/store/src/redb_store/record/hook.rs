@@ -329,7 +329,7 @@ impl HookRecord {
 
 impl SecretsRecord {
     fn of(hook: &Hook) -> Self {
-        let text = |secret: &Secret| secret.expose().to_owned();
+        let text = |secret: &Secret| secret.expose().to_string();
         Self {
             secret_key: hook.secret_key.as_ref().map(text),
             password: hook.auth.as_ref().map(|auth| text(&auth.password)),
