@@ -91,9 +91,6 @@ async fn run_links(
         if purpose == Purpose::Deliver {
             note(sandbox, link, job.hook, &step, took, usage);
         }
-        for line in &answer.log {
-            tracing::debug!(plugin = %link.name, hook = job.hook.0, line, "a plugin says");
-        }
         ran.usages.push(usage);
         ran.transformed.runs.push(PluginRun {
             plugin: link.name.clone(),

@@ -117,7 +117,10 @@ pub(crate) fn read(component: &Path, bytes_max: u64) -> Option<Unit> {
         Ok(None) => None,
         Ok(Some(bytes)) => {
             let text = String::from_utf8(bytes);
-            Some(text.map(Secret::new).map_err(|_| "the file is not UTF-8".to_owned()))
+            Some(
+                text.map(Secret::new)
+                    .map_err(|_| "the file is not UTF-8".to_owned()),
+            )
         }
         Err(why) => Some(Err(why)),
     };

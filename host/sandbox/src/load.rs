@@ -128,7 +128,9 @@ impl Loader {
             about,
             enabled: !sidecar.disabled,
             patterns: sidecar.events.unwrap_or(declared),
-            config: sidecar.config.unwrap_or_else(|| Secret::new("{}".to_owned())),
+            config: sidecar
+                .config
+                .unwrap_or_else(|| Secret::new("{}".to_owned())),
             fit,
             settings,
             limits,

@@ -69,7 +69,7 @@ impl Sidecar {
             None => None,
             Some(toml::Value::Table(table)) => {
                 Some(Secret::new(Value::from(object(table)).to_string()))
-            },
+            }
             Some(_) => return Err("config: must be a table".to_owned()),
         };
         Ok(Self {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod keys;
 mod plugin;
 
 use std::io::Write as _;
@@ -35,6 +36,9 @@ enum Command {
     /// Make, build, try and test plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// See and exchange the keys that seal what is secret in the database
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Print every setting with its default and meaning, as a Markdown table
     Config,
     /// Print the version
@@ -62,6 +66,7 @@ pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve { config, flags } => ended(serve(config.as_deref(), &flags)),
         Command::Plugin(command) => ended(plugin::run(command)),
+        Command::Keys(command) => ended(keys::run(&command)),
         Command::Config => {
             say(&config::table());
             ExitCode::SUCCESS

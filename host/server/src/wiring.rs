@@ -34,6 +34,8 @@ use crate::signals::Signals;
 use crate::stdout::say;
 use parts::Parts;
 
+pub(crate) use parts::store_in;
+
 /// For the part of the end that has no wait of its own in it.
 const LAST_TASKS_TIME_MAX: Duration = Duration::from_secs(2);
 

@@ -28,4 +28,4 @@ mod watches;
 pub use config::StoreConfig;
 pub use error::StoreError;
 pub use memory::MemoryStore;
-pub use redb_store::RedbStore;
+pub use redb_store::{KeyStanding, KeyUse, RedbStore, Rotated};

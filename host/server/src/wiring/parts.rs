@@ -181,11 +181,13 @@ fn store_config(config: &Config) -> StoreConfig {
         queue_max: config.store_queue_max,
         queue_bytes_max: config.store_queue_bytes_max,
         quick_repair: config.store_quick_repair,
-        ..StoreConfig::new(
-            config.data.join("whisperer.redb"),
-            config.data.join("secrets.key"),
-        )
+        ..store_in(&config.data)
     }
+}
+
+/// The files of the database in a data folder.
+pub(crate) fn store_in(data: &Path) -> StoreConfig {
+    StoreConfig::new(data.join("whisperer.redb"), data.join("secrets.key"))
 }
 
 fn sandbox_config(config: &Config) -> SandboxConfig {

@@ -10,6 +10,7 @@ mod change;
 mod direct;
 mod lane;
 mod news;
+mod rekey;
 mod settle;
 
 use std::collections::HashMap;
@@ -27,6 +28,8 @@ use super::rows;
 use super::seal::Seal;
 use super::state::State;
 use super::tables::Tables;
+
+pub(super) use rekey::Rekeying;
 
 /// The only fence there is: leases of this store never expire.
 pub(super) const FENCE: Fence = Fence(1);
@@ -49,6 +52,8 @@ pub(super) struct Batch<'txn, 'seal> {
     /// Something was written: there is something to commit.
     pub(super) wrote: bool,
     catalog_changed: bool,
+    /// Everything is sealed under the newest key, as far as it opens.
+    rekeyed: Option<Rekeying>,
     /// Who hears of which operational events, as far as it was asked.
     listeners: HashMap<String, Arc<[HookId]>>,
 }
@@ -71,6 +76,7 @@ impl<'txn, 'seal> Batch<'txn, 'seal> {
             rewritten: Vec::new(),
             wrote: false,
             catalog_changed: false,
+            rekeyed: None,
             listeners: HashMap::new(),
         }
     }
@@ -116,6 +122,7 @@ impl<'txn, 'seal> Batch<'txn, 'seal> {
             state: self.state,
             feed: self.feed,
             rewritten: self.rewritten,
+            rekeyed: self.rekeyed,
             wrote: self.wrote,
         })
     }
@@ -125,5 +132,6 @@ pub(super) struct Finished {
     pub(super) state: State,
     pub(super) feed: Vec<FeedItem>,
     pub(super) rewritten: Vec<Sequence>,
+    pub(super) rekeyed: Option<Rekeying>,
     pub(super) wrote: bool,
 }

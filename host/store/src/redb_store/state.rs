@@ -12,7 +12,9 @@ use whisperer_domain::event_type::EventType;
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::plugin::PluginName;
 
+use super::batch::Rekeying;
 use super::fault::Fault;
+use super::file::UNSEALED_KEY;
 use super::record::{
     Cancellation, Counters, HookRecord, Order, OrderRecord, decode_event_type, decode_membership,
     decode_token,
@@ -29,16 +31,21 @@ pub(super) struct State {
     pub(super) cancellations: BTreeMap<(HookId, Sequence), Cancellation>,
     /// In the order in which they came.
     pub(super) orders: BTreeMap<u64, Order>,
+    /// What is sealed under an older key, or not at all, is sealed anew.
+    pub(super) rekeying: Option<Rekeying>,
 }
 
 impl State {
-    pub(super) fn load(txn: &ReadTransaction, seal: &Seal) -> Result<Self, Fault> {
-        let counters = rows::counters(&txn.open_table(META)?)?;
+    /// `keys` as they stand in the key file.
+    pub(super) fn load(txn: &ReadTransaction, keys: &Seal) -> Result<Self, Fault> {
+        let meta = txn.open_table(META)?;
+        let counters = rows::counters(&meta)?;
+        let rekeying = keys.has_others() || meta.get(UNSEALED_KEY)?.is_some();
         let mut catalog = CatalogSnapshot {
             revision: Revision(counters.revision),
             ..CatalogSnapshot::default()
         };
-        load_hooks(txn, seal, &mut catalog)?;
+        load_hooks(txn, keys, &mut catalog)?;
         load_entries(txn, &mut catalog)?;
         let mut cancellations = BTreeMap::new();
         for row in txn.open_table(CANCELLATIONS)?.iter()? {
@@ -54,12 +61,13 @@ impl State {
             catalog: Arc::new(catalog),
             cancellations,
             orders,
+            rekeying: rekeying.then(Rekeying::default),
         })
     }
 
     /// Whether there is nothing to do that nobody asks for.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.cancellations.is_empty() && self.orders.is_empty()
+        self.cancellations.is_empty() && self.orders.is_empty() && self.rekeying.is_none()
     }
 
     /// The earliest cancellation at work that covers a delivery.

@@ -8,6 +8,7 @@
 //! (`reopen`): what was not committed is answered so, nothing acknowledged is lost.
 
 mod reopen;
+mod rotate;
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +24,9 @@ use whisperer_domain::port::{
 use super::batch::{Batch, Finished};
 use super::command::{Answer, Command, Queued, Reply, Write};
 use super::fault::Fault;
+use super::keys::Rotated;
 use super::opener::Opener;
+use super::seal::Seal;
 use super::shared::Shared;
 use super::state::State;
 use super::tables::Tables;
@@ -48,6 +51,11 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
     pub(super) quick_repair: bool,
+    /// The keys as they stand in the key file. What is open in memory may be more: reads that are
+    /// under way may need a key that was taken out since.
+    pub(super) keys: Seal,
+    /// Who waits for everything to be sealed anew.
+    pub(super) rotating: Vec<Reply<Result<Rotated, StoreError>>>,
     /// Results that let others go first. They are in the next transaction, whatever comes.
     pub(super) put_off: Vec<Write>,
 }
@@ -60,6 +68,7 @@ struct Gathered {
     bytes: usize,
     /// A read met a fault in the database as it is open now.
     suspect: bool,
+    rotations: Vec<Reply<Result<Rotated, StoreError>>>,
     end: Option<End>,
 }
 
@@ -75,6 +84,9 @@ impl Writer {
         loop {
             let gathered = self.gather();
             let mut end = gathered.end;
+            for reply in gathered.rotations {
+                self.rotate(reply);
+            }
             let writes = self.first(gathered.writes, end.is_some());
             if let Some(reason) = self.write(writes, gathered.suspect)
                 && let Some(ended) = self.reopen(&reason)
@@ -146,6 +158,7 @@ impl Writer {
             Some(Command::Suspect { opening }) => {
                 gathered.suspect |= opening == self.shared.opening.load(Ordering::Acquire);
             }
+            Some(Command::Rotate(reply)) => gathered.rotations.push(reply),
             Some(Command::Close(reply)) => gathered.end = Some(End::Close(reply)),
             None => {}
         }
@@ -199,6 +212,9 @@ impl Writer {
             self.shared.publish(&self.state);
             self.shared.feed(finished.feed);
             self.shared.watches.ring(&finished.rewritten);
+            if let Some(rekeyed) = finished.rekeyed {
+                self.finish_rotation(&rekeyed);
+            }
         } else {
             // Nothing to undo either: everything was refused or known.
             drop(txn);
@@ -219,12 +235,14 @@ impl Writer {
         let finished = {
             let tables = Tables::open(&txn)?;
             let state = self.state.clone();
-            let mut batch = Batch::new(tables, state, &self.shared.seal, self.clock.now());
+            let seal = self.shared.seal.load();
+            let mut batch = Batch::new(tables, state, &seal, self.clock.now());
             for write in writes {
                 answers.push(apply(&mut batch, write)?);
             }
             batch.cancel_some()?;
             batch.direct_some()?;
+            batch.rekey_some()?;
             batch.finish()?
         };
         Ok((txn, finished))
@@ -239,6 +257,7 @@ impl Writer {
             match queued.into_command() {
                 Some(Command::Write(write)) => write.refuse(StoreDown::Closed),
                 Some(Command::Close(reply)) => drop(reply.send(Err(StoreError::Closed))),
+                Some(Command::Rotate(reply)) => drop(reply.send(Err(StoreError::Closed))),
                 Some(Command::Suspect { .. }) | None => {}
             }
         }

@@ -21,14 +21,14 @@ use whisperer_store::{RedbStore, StoreError};
 
 use crate::stage::{Stage, TestClock, attempt, config, event, everything, hook, settlement};
 
-const SECRETS: [&str; 4] = [
+pub(crate) const SECRETS: [&str; 4] = [
     "whsec_first-secret-of-all",
     "second secret: a header's value",
     "third secret: a password",
     "{\"token\":\"fourth secret in a plugin's config\"}",
 ];
 
-fn secretive() -> Hook {
+pub(crate) fn secretive() -> Hook {
     let [key, header, password, config] = SECRETS.map(|text| Secret::new(text.to_owned()));
     Hook {
         secret_key: Some(key),

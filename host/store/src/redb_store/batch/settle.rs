@@ -127,7 +127,7 @@ impl Batch<'_, '_> {
         if self.tables.pins.get(sequence.0)?.is_none() {
             self.tables
                 .pins
-                .insert(sequence.0, &*record::encode_pin(pin))?;
+                .insert(sequence.0, &*record::encode_pin(sequence, pin, self.seal)?)?;
         }
         Ok(())
     }
