@@ -40,6 +40,8 @@ mod outside;
 mod pace;
 #[path = "black_box/plugins.rs"]
 mod plugins;
+#[path = "black_box/secrecy.rs"]
+mod secrecy;
 #[path = "black_box/setup.rs"]
 mod setup;
 #[path = "black_box/signing.rs"]

@@ -31,9 +31,14 @@ fn bomb() -> Vec<u8> {
     loops(10, 1_000, 900)
 }
 
+/// As others of the same user may look into it, who would measure it.
 fn with_compile_secs(folder: &TempDir, secs: u64) -> Setup {
     let settings = folder.path().join("settings.toml");
-    std::fs::write(&settings, format!("plugin_compile_secs = {secs}")).unwrap();
+    std::fs::write(
+        &settings,
+        format!("plugin_compile_secs = {secs}\ncore_dumps = true"),
+    )
+    .unwrap();
     let mut setup = Setup::in_folder(&folder.path().join("data"));
     setup.args = vec!["--config".to_owned(), settings.to_str().unwrap().to_owned()];
     setup

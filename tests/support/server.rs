@@ -65,7 +65,17 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(setup: &Setup) -> Self {
-        let mut child = setup.command().spawn().expect("the binary starts");
+        Self::start_as(setup, setup.command())
+    }
+
+    /// By another command that comes to the same.
+    pub(crate) fn start_as(setup: &Setup, mut command: Command) -> Self {
+        command
+            .env("WHISPERER_ADMIN_TOKEN", ADMIN)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
         let stderr = collect(child.stderr.take().expect("stderr is piped"));
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
         let base = loop {
@@ -105,6 +115,14 @@ impl Server {
         })
         .await;
         self
+    }
+
+    /// Closes the connections to it.
+    pub(crate) fn hang_up(&mut self) {
+        self.http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client can be built");
     }
 
     pub(crate) fn pid(&self) -> u32 {

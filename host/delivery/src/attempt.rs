@@ -15,6 +15,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use whisperer_domain::attempt::{PluginRun, Response};
 use whisperer_domain::delivery::{Pin, Ready, Waiting};
+use whisperer_domain::header::HeaderOp;
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::AttemptId;
 use whisperer_domain::outcome::{Asks, Outcome};
@@ -51,6 +52,8 @@ struct Trace {
     exchange: Option<Exchanged>,
     /// What to pin if it failed.
     pin: Option<Pin>,
+    /// What plugins did to the headers that were sent.
+    header_ops: Vec<HeaderOp>,
 }
 
 /// Of an exchange, what the record shows.
@@ -103,6 +106,7 @@ async fn pursue(ports: &Ports, job: &Job, started_at: Timestamp) -> Ended {
         Prepared::Deferred(waiting) => return judge::defer(ports, job, waiting),
         Prepared::Unsendable(reason) => return judge::unsendable(job, reason),
     };
+    trace.header_ops.clone_from(&parcel.header_ops);
     let request = request::request(job, parcel, ports.clock.now());
     let Exchange {
         result,

@@ -4,7 +4,7 @@
 //! `Content-Length` it is given, and a second `webhook-id` would let a hook speak in our name.
 //! Names are compared without regard to case, as receivers do.
 
-use serde::{Deserialize, Serialize};
+use crate::secret::Secret;
 
 pub const HEADERS_MAX: usize = 32;
 pub const HEADER_NAME_BYTES_MAX: usize = 128;
@@ -37,11 +37,12 @@ const RESERVED_PREFIXES: [&str; 5] = [
     "x-hub-signature",
 ];
 
-/// One change that a plugin makes to the headers of the request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One change that a plugin makes to the headers of the request. Its value is a secret: it may be a
+/// credential from the plugin's configuration, or made of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderOp {
-    Set { name: String, value: String },
-    Append { name: String, value: String },
+    Set { name: String, value: Secret },
+    Append { name: String, value: Secret },
     Remove { name: String },
 }
 
@@ -54,7 +55,7 @@ impl HeaderOp {
     }
 
     #[must_use]
-    pub fn value(&self) -> Option<&str> {
+    pub fn value(&self) -> Option<&Secret> {
         match self {
             Self::Set { value, .. } | Self::Append { value, .. } => Some(value),
             Self::Remove { .. } => None,
@@ -117,7 +118,7 @@ pub fn check_op(op: &HeaderOp) -> Result<(), String> {
         return Err("\"content-type\" is set by patch.content-type alone.".to_owned());
     }
     match op.value() {
-        Some(value) => check_value(value).map_err(|rule| format!("\"{name}\": {rule}")),
+        Some(value) => check_value(&value.expose()).map_err(|rule| format!("\"{name}\": {rule}")),
         None => Ok(()),
     }
 }
@@ -165,12 +166,12 @@ fn check_name(name: &str) -> Result<(), String> {
 /// The headers after the changes, in their order. `Set` replaces every header of that name in
 /// the place of the first.
 #[must_use]
-pub fn apply<V: From<String>>(base: Vec<(String, V)>, ops: &[HeaderOp]) -> Vec<(String, V)> {
+pub fn apply(base: Vec<(String, Secret)>, ops: &[HeaderOp]) -> Vec<(String, Secret)> {
     ops.iter().fold(base, |headers, op| match op {
-        HeaderOp::Set { name, value } => set(headers, name, V::from(value.clone())),
+        HeaderOp::Set { name, value } => set(headers, name, value.clone()),
         HeaderOp::Append { name, value } => {
             let mut headers = headers;
-            headers.push((name.clone(), V::from(value.clone())));
+            headers.push((name.clone(), value.clone()));
             headers
         }
         HeaderOp::Remove { name } => {
@@ -196,6 +197,11 @@ pub fn set<V>(mut headers: Vec<(String, V)>, name: &str, value: V) -> Vec<(Strin
 #[cfg(test)]
 mod tests {
     use super::{HeaderOp, apply, check, check_all, check_op};
+    use crate::secret::Secret;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
 
     #[test]
     fn what_is_ours_is_refused_in_any_casing() {
@@ -274,14 +280,14 @@ mod tests {
     fn a_plugin_is_told_how_to_set_the_content_type() {
         let op = HeaderOp::Set {
             name: "Content-Type".to_owned(),
-            value: "text/plain".to_owned(),
+            value: secret("text/plain"),
         };
         assert!(check_op(&op).unwrap_err().contains("patch.content-type"));
     }
 
     #[test]
     fn changes_apply_in_order_without_regard_to_case() {
-        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let header = |name: &str, value: &str| (name.to_owned(), secret(value));
         let base = vec![
             header("User-Agent", "w"),
             header("X-A", "1"),
@@ -289,13 +295,13 @@ mod tests {
         ];
         let op = |name: &str, value: &str| HeaderOp::Set {
             name: name.to_owned(),
-            value: value.to_owned(),
+            value: secret(value),
         };
         let ops = [
             op("x-A", "3"),
             HeaderOp::Append {
                 name: "X-a".to_owned(),
-                value: "4".to_owned(),
+                value: secret("4"),
             },
             HeaderOp::Remove {
                 name: "user-agent".to_owned(),

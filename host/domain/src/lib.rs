@@ -23,6 +23,7 @@ pub mod news;
 pub mod outcome;
 pub mod plugin;
 pub mod port;
+pub mod redact;
 pub mod schedule;
 pub mod secret;
 pub mod sign;

@@ -93,7 +93,8 @@ pub fn check_secret(text: &str) -> Result<(), String> {
 /// bytes, never guessed at.
 #[must_use]
 pub fn key(secret: &Secret) -> Zeroizing<Vec<u8>> {
-    decode(secret.expose()).unwrap_or_else(|| Zeroizing::new(secret.expose().as_bytes().to_vec()))
+    let text = secret.expose();
+    decode(&text).unwrap_or_else(|| Zeroizing::new(text.as_bytes().to_vec()))
 }
 
 fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {

@@ -91,9 +91,6 @@ async fn run_links(
         if purpose == Purpose::Deliver {
             note(sandbox, link, job.hook, &step, took, usage);
         }
-        for line in &answer.log {
-            tracing::debug!(plugin = %link.name, hook = job.hook.0, line, "a plugin says");
-        }
         ran.usages.push(usage);
         ran.transformed.runs.push(PluginRun {
             plugin: link.name.clone(),
@@ -213,6 +210,7 @@ async fn run_link(
         return (answer, Duration::ZERO);
     };
     let start = Instant::now();
+    let config = link.config.expose();
     let input = Input {
         origin: Origin {
             event_id: event.id.as_str(),
@@ -220,7 +218,7 @@ async fn run_link(
         },
         event: shown(event, progress),
         target,
-        config: &link.config,
+        config: &config,
     };
     let answer = call::transform(&link.generation.code, &link.generation.limits, input).await;
     (answer, start.elapsed())

@@ -2,26 +2,20 @@
 //!
 //! Asked on every delivery's way, whatever was checked when the hook was written: the plugin may
 //! have been swapped since, or have come later than the hook. An answer is kept, so that it is
-//! found out once for each configuration and generation.
+//! found out once for each configuration and generation; of the configuration itself nothing is.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use whisperer_domain::json_schema::{JsonSchema, Misfit};
+use whisperer_domain::secret::{Identity, Secret};
 
-/// What is kept of answers. Beyond it all are forgotten and found out again.
-const KEPT_BYTES_MAX: usize = 4 << 20;
-const ENTRY_BYTES: usize = 64;
+/// Answers that are kept. Beyond it all are forgotten and found out again.
+const KEPT_MAX: usize = 64 << 10;
 
 pub(crate) struct Fit {
     schema: Option<JsonSchema>,
-    known: RwLock<Known>,
-}
-
-#[derive(Default)]
-struct Known {
-    fits: HashMap<Box<str>, bool>,
-    bytes: usize,
+    known: RwLock<HashMap<Identity, bool>>,
 }
 
 impl Fit {
@@ -36,40 +30,31 @@ impl Fit {
         self.schema.as_ref()
     }
 
-    pub(crate) fn fits(&self, config: &str) -> bool {
+    pub(crate) fn fits(&self, config: &Secret) -> bool {
         let Some(schema) = &self.schema else {
             return true;
         };
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(fits) = known.fits.get(config) {
+        if let Some(fits) = known.get(&config.identity()) {
             return *fits;
         }
         drop(known);
-        let fits = check(schema, config).is_ok();
-        self.known
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .keep(config, fits);
+        let fits = check(schema, &config.expose()).is_ok();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KEPT_MAX {
+            known.clear();
+        }
+        known.insert(config.identity(), fits);
         fits
     }
 
     /// All that does not fit; empty if it does.
-    pub(crate) fn misfits(&self, config: &str) -> Vec<Misfit> {
+    pub(crate) fn misfits(&self, config: &Secret) -> Vec<Misfit> {
         match &self.schema {
-            Some(schema) if !self.fits(config) => check(schema, config).err().unwrap_or_default(),
+            Some(schema) if !self.fits(config) => {
+                check(schema, &config.expose()).err().unwrap_or_default()
+            }
             Some(_) | None => Vec::new(),
-        }
-    }
-}
-
-impl Known {
-    fn keep(&mut self, config: &str, fits: bool) {
-        let bytes = config.len() + ENTRY_BYTES;
-        if self.bytes + bytes > KEPT_BYTES_MAX {
-            *self = Self::default();
-        }
-        if self.fits.insert(config.into(), fits).is_none() {
-            self.bytes += bytes;
         }
     }
 }

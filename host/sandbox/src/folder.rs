@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use whisperer_domain::id::Digest;
 use whisperer_domain::plugin::PluginName;
+use whisperer_domain::secret::Secret;
 
 use crate::sidecar::SIDECAR_BYTES_MAX;
 use crate::status::Stray;
@@ -42,8 +43,8 @@ pub(crate) struct Unit {
     /// Or why it cannot be read.
     pub(crate) component: Result<Vec<u8>, String>,
     pub(crate) digest: Option<Digest>,
-    /// None: there is no such file.
-    pub(crate) sidecar: Option<Result<String, String>>,
+    /// None: there is no such file. A secret, because its `config` may hold some.
+    pub(crate) sidecar: Option<Result<Secret, String>>,
 }
 
 /// What a unit was like, to see whether it changed.
@@ -51,7 +52,7 @@ pub(crate) struct Unit {
 pub(crate) struct Likeness {
     digest: Option<Digest>,
     unreadable: Option<String>,
-    sidecar: Option<Result<String, String>>,
+    sidecar: Option<Result<Secret, String>>,
 }
 
 /// # Errors
@@ -115,7 +116,11 @@ pub(crate) fn read(component: &Path, bytes_max: u64) -> Option<Unit> {
     let sidecar = match read_regular(&component.with_extension("toml"), SIDECAR_BYTES_MAX) {
         Ok(None) => None,
         Ok(Some(bytes)) => {
-            Some(String::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned()))
+            let text = String::from_utf8(bytes);
+            Some(
+                text.map(Secret::new)
+                    .map_err(|_| "the file is not UTF-8".to_owned()),
+            )
         }
         Err(why) => Some(Err(why)),
     };
@@ -126,7 +131,7 @@ pub(crate) fn read(component: &Path, bytes_max: u64) -> Option<Unit> {
 impl Unit {
     pub(crate) fn of(
         component: Result<Vec<u8>, String>,
-        sidecar: Option<Result<String, String>>,
+        sidecar: Option<Result<Secret, String>>,
     ) -> Self {
         let bytes = component.as_ref().ok();
         Self {

@@ -11,6 +11,7 @@ use whisperer_domain::event_type::EventPattern;
 use whisperer_domain::id::Digest;
 use whisperer_domain::json_schema::{JsonSchema, Misfit};
 use whisperer_domain::plugin::PluginFailure;
+use whisperer_domain::secret::Secret;
 
 use crate::bindings::PluginPre;
 use crate::bindings::describer::DescriberPre;
@@ -91,7 +92,7 @@ impl Loader {
         let settings = unit.sidecar.transpose().map_err(beside)?;
         let sidecar = match &settings {
             None => Sidecar::default(),
-            Some(text) => Sidecar::parse(text).map_err(beside)?,
+            Some(text) => Sidecar::parse(&text.expose()).map_err(beside)?,
         };
         let limits = sidecar.limits(self.limits);
         let bytes = unit.component.map_err(NotLoaded::Refused)?;
@@ -127,7 +128,9 @@ impl Loader {
             about,
             enabled: !sidecar.disabled,
             patterns: sidecar.events.unwrap_or(declared),
-            config: sidecar.config.unwrap_or_else(|| "{}".to_owned()),
+            config: sidecar
+                .config
+                .unwrap_or_else(|| Secret::new("{}".to_owned())),
             fit,
             settings,
             limits,

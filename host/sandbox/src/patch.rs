@@ -6,6 +6,7 @@ use whisperer_domain::event::Event;
 use whisperer_domain::header::{HEADERS_BYTES_MAX, HEADERS_MAX, HeaderOp, check_op};
 use whisperer_domain::json;
 use whisperer_domain::port::{Chained, Made};
+use whisperer_domain::secret::Secret;
 
 use crate::bindings::whisperer::plugin::types::{Header, Patch};
 
@@ -42,7 +43,7 @@ impl Progress {
             if let Some(value) = op.value() {
                 headers.push(Header {
                     name: op.name().to_owned(),
-                    value: value.to_owned(),
+                    value: value.expose().to_string(),
                 });
             }
         }
@@ -107,12 +108,16 @@ fn ops(
     append: Vec<Header>,
 ) -> impl Iterator<Item = HeaderOp> {
     let removed = remove.into_iter().map(|name| HeaderOp::Remove { name });
-    let set = set
-        .into_iter()
-        .map(|Header { name, value }| HeaderOp::Set { name, value });
+    let set = set.into_iter().map(|Header { name, value }| HeaderOp::Set {
+        name,
+        value: Secret::new(value),
+    });
     let appended = append
         .into_iter()
-        .map(|Header { name, value }| HeaderOp::Append { name, value });
+        .map(|Header { name, value }| HeaderOp::Append {
+            name,
+            value: Secret::new(value),
+        });
     removed.chain(set).chain(appended)
 }
 
@@ -123,7 +128,7 @@ fn check_headers(ops: &[HeaderOp]) -> Result<(), String> {
     }
     let bytes: usize = ops
         .iter()
-        .map(|op| op.name().len() + op.value().map_or(0, str::len))
+        .map(|op| op.name().len() + op.value().map_or(0, Secret::len))
         .sum();
     if bytes > HEADERS_BYTES_MAX {
         return Err(format!("more than {HEADERS_BYTES_MAX} bytes of headers"));

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use whisperer_domain::id::Digest;
 use whisperer_domain::plugin::PluginName;
+use whisperer_domain::secret::Secret;
 
 use crate::folder::{Unit, component_path, read, settings_path};
 use crate::load::NotLoaded;
@@ -74,7 +75,7 @@ impl Sandbox {
             Part::Settings(text) => {
                 let component = present.ok_or(PutError::Missing)?.component;
                 let bytes = text.clone().map(String::into_bytes);
-                let unit = Unit::of(component, text.map(Ok));
+                let unit = Unit::of(component, text.map(|text| Ok(Secret::new(text))));
                 (unit, settings_path(&self.folder, name), bytes)
             }
         };
@@ -139,7 +140,7 @@ impl Sandbox {
     }
 }
 
-fn runs(member: &Member, (digest, settings): &(Option<Digest>, Option<String>)) -> bool {
+fn runs(member: &Member, (digest, settings): &(Option<Digest>, Option<Secret>)) -> bool {
     let generation = member.generation.as_deref();
     generation.is_some_and(|it| Some(it.digest) == *digest && it.settings == *settings)
 }

@@ -9,6 +9,7 @@ use whisperer_domain::event_type::{EventPattern, EventType};
 use whisperer_domain::hook::{ChainLink, PluginChoice};
 use whisperer_domain::id::Digest;
 use whisperer_domain::plugin::{Membership, PluginName};
+use whisperer_domain::secret::Secret;
 
 use crate::config::SandboxConfig;
 use crate::fit::Fit;
@@ -63,10 +64,10 @@ pub(crate) struct Generation {
     pub(crate) enabled: bool,
     pub(crate) patterns: Vec<EventPattern>,
     /// JSON text for hooks that give no configuration.
-    pub(crate) config: String,
+    pub(crate) config: Secret,
     pub(crate) fit: Fit,
     /// The text of the TOML file beside it.
-    pub(crate) settings: Option<String>,
+    pub(crate) settings: Option<Secret>,
     pub(crate) limits: Limits,
 }
 
@@ -77,7 +78,8 @@ pub(crate) struct Link {
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) quarantine: Arc<Quarantine>,
-    pub(crate) config: String,
+    /// Opened only for the call.
+    pub(crate) config: Secret,
 }
 
 impl Registry {
@@ -156,19 +158,20 @@ impl Member {
             turns: Arc::clone(&self.turns.permits),
             tally: Arc::clone(&self.tally),
             quarantine: Arc::clone(&self.quarantine),
-            config: config.to_owned(),
+            config: config.clone(),
         })
     }
 }
 
 impl Generation {
     /// The configuration that a hook's link runs with.
-    pub(crate) fn config_for<'a>(&'a self, asked: Option<&'a ChainLink>) -> &'a str {
+    pub(crate) fn config_for<'a>(&'a self, asked: Option<&'a ChainLink>) -> &'a Secret {
         // An empty object says no more than nothing does: the operator's default applies.
-        let given = asked.map(|link| link.config.expose().trim());
-        match given {
-            None | Some("" | "null" | "{}") => &self.config,
-            Some(text) => text,
+        let says_something =
+            |link: &&ChainLink| !matches!(link.config.expose().trim(), "" | "null" | "{}");
+        match asked.filter(says_something) {
+            None => &self.config,
+            Some(link) => &link.config,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use whisperer_domain::event_type::EventPattern;
+use whisperer_domain::secret::Secret;
 
 use crate::limits::{Limits, MEMORY_BYTES_CEILING};
 
@@ -23,7 +24,7 @@ pub(crate) struct Sidecar {
     /// In place of the patterns that the plugin declares.
     pub(crate) events: Option<Vec<EventPattern>>,
     /// JSON text.
-    pub(crate) config: Option<String>,
+    pub(crate) config: Option<Secret>,
     limits: LimitsText,
 }
 
@@ -66,7 +67,9 @@ impl Sidecar {
         in_range("concurrency", limits.concurrency, CONCURRENCY_MAX)?;
         let config = match text.config {
             None => None,
-            Some(toml::Value::Table(table)) => Some(Value::from(object(table)).to_string()),
+            Some(toml::Value::Table(table)) => {
+                Some(Secret::new(Value::from(object(table)).to_string()))
+            }
             Some(_) => return Err("config: must be a table".to_owned()),
         };
         Ok(Self {
@@ -158,7 +161,7 @@ mod tests {
         assert!(sidecar.disabled);
         assert_eq!(sidecar.events.as_ref().unwrap()[0].to_string(), "package.*");
         let config: serde_json::Value =
-            serde_json::from_str(sidecar.config.as_deref().unwrap()).unwrap();
+            serde_json::from_str(&sidecar.config.as_ref().unwrap().expose()).unwrap();
         assert_eq!(
             config,
             serde_json::json!({"paths": ["a"], "d": "2026-01-02"})

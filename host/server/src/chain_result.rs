@@ -61,8 +61,12 @@ fn show_made(made: &Made) -> Value {
 
 fn show_op(op: &HeaderOp) -> Value {
     match op {
-        HeaderOp::Set { name, value } => json!({"op": "set", "name": name, "value": value}),
-        HeaderOp::Append { name, value } => json!({"op": "append", "name": name, "value": value}),
+        HeaderOp::Set { name, value } => {
+            json!({"op": "set", "name": name, "value": &*value.expose()})
+        }
+        HeaderOp::Append { name, value } => {
+            json!({"op": "append", "name": name, "value": &*value.expose()})
+        }
         HeaderOp::Remove { name } => json!({"op": "remove", "name": name}),
     }
 }

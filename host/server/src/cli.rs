@@ -1,6 +1,7 @@
 //! The command line.
 
 mod care;
+mod keys;
 mod plugin;
 
 use std::io::Write as _;
@@ -9,11 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use whisperer_domain::secret;
 use whisperer_sandbox::{CompileBounds, compile_from_stdin};
 
 use crate::config::{self, Config, Flags};
 use crate::stdout::say;
-use crate::{telemetry, wiring};
+use crate::{core_dumps, telemetry, wiring};
 
 #[derive(Parser)]
 #[command(name = "whisperer", version, about = "Delivers webhooks")]
@@ -37,6 +39,9 @@ enum Command {
     /// Make, build, try and test plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// See and exchange the keys that seal what is secret in the database
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Print every setting with its default and meaning, as a Markdown table
     Config,
     /// Print the version
@@ -68,6 +73,7 @@ pub fn run() -> ExitCode {
             Err(error) => ended(Err(error)),
         },
         Command::Plugin(command) => ended(plugin::run(command)),
+        Command::Keys(command) => ended(keys::run(&command)),
         Command::Config => {
             say(&config::table());
             ExitCode::SUCCESS
@@ -103,8 +109,12 @@ fn ended(result: anyhow::Result<()>) -> ExitCode {
 }
 
 fn serve(file: Option<&Path>, flags: &Flags) -> anyhow::Result<()> {
+    secret::prepare()?;
     let config = Config::load(file, flags)?;
     telemetry::start(&config)?;
+    if !config.core_dumps {
+        core_dumps::forbid();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

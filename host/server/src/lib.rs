@@ -16,6 +16,7 @@ pub mod cli;
 mod clock;
 pub mod config;
 mod control;
+mod core_dumps;
 pub mod edge;
 pub mod metrics;
 mod nearest;

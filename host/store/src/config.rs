@@ -8,7 +8,8 @@ use whisperer_domain::port::Retention;
 pub struct StoreConfig {
     /// The database file. Its folder must exist.
     pub path: PathBuf,
-    /// The 32 bytes that seal the hooks' secrets; made with the database, at the first start.
+    /// The keys that seal what is secret, of 32 bytes each; made with the database, at the first
+    /// start.
     pub key_file: PathBuf,
     /// redb's page cache.
     pub cache_bytes: usize,

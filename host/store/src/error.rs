@@ -45,10 +45,26 @@ pub enum StoreError {
     )]
     KeyWrong { key_file: PathBuf, path: PathBuf },
     #[error(
-        "the key file {} has {bytes} bytes, not 32: put back the right one",
+        "the key file {} has {bytes} bytes, which is not one to eight keys of 32: put back the right \
+         one",
         key_file.display()
     )]
     KeyMalformed { key_file: PathBuf, bytes: u64 },
+    #[error(
+        "the key file {} holds {keys} keys, which is the most: records that do not open keep the \
+         older ones there (`whisperer keys show` counts them); write the secrets of their hooks anew \
+         and restart",
+        key_file.display()
+    )]
+    KeysMax { key_file: PathBuf, keys: usize },
+    #[error(
+        "everything is sealed under the new key, but the old one is still in the key file {} \
+         ({reason}): the next start takes it out",
+        key_file.display()
+    )]
+    OldKeysKept { key_file: PathBuf, reason: String },
+    #[error("the store does not do that now: {reason}")]
+    NotNow { reason: String },
     #[error("cannot {doing} {}", path.display())]
     Io {
         doing: &'static str,

@@ -29,4 +29,7 @@ mod watches;
 pub use config::StoreConfig;
 pub use error::StoreError;
 pub use memory::MemoryStore;
-pub use redb_store::{RedbStore, Restored, backup_file, check_file, compact_file, restore};
+pub use redb_store::{
+    KeyStanding, KeyUse, RedbStore, Restored, Rotated, backup_file, check_file, compact_file,
+    restore,
+};

@@ -23,6 +23,7 @@ mod frame;
 mod key;
 mod long_reads;
 mod offline;
+mod keys;
 mod opener;
 mod ports;
 mod reading;
@@ -66,6 +67,8 @@ use self::writer::{Limits, Writer};
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 
+pub use keys::{KeyStanding, KeyUse, Rotated};
+
 /// Reads at a time. More wait: each holds a blocking thread.
 const READERS_MAX: usize = 16;
 
@@ -88,21 +91,21 @@ impl RedbStore {
     /// file is never made anew.
     pub fn open(config: StoreConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
         let opener = Opener::new(&config);
-        let seal = prepare(&config, &opener)?;
-        Self::start(&config, clock, opener, seal)
+        let keys = prepare(&config, &opener)?;
+        Self::start(&config, clock, opener, keys)
     }
 
     fn start(
         config: &StoreConfig,
         clock: Arc<dyn Clock>,
         opener: Opener,
-        seal: Seal,
+        keys: Seal,
     ) -> Result<Arc<Self>, StoreError> {
-        let database = opener.open(&seal)?;
+        let database = opener.open(&keys)?;
         file::bring_up_to_date(&database)
             .map_err(|fault| opener.failed("bring up to date", fault))?;
-        let state = load(&database, &seal).map_err(|fault| opener.failed("load", fault))?;
-        let shared = Arc::new(Shared::new(database, seal, &state));
+        let state = load(&database, &keys).map_err(|fault| opener.failed("load", fault))?;
+        let shared = Arc::new(Shared::new(database, keys.clone(), &state));
         let accepted_at = state.counters.accepted_at;
         let sweeper = Sweeper::new(config.retention, Instant::now(), accepted_at);
         let (sender, inbox) = sync_channel(config.queue_max.max(1));
@@ -118,6 +121,8 @@ impl RedbStore {
             },
             quick_repair: config.quick_repair,
             sweeper,
+            keys,
+            rotating: Vec::new(),
             put_off: Vec::new(),
         };
         let writer = thread::Builder::new()
@@ -189,7 +194,7 @@ impl RedbStore {
     /// Reads on a blocking thread.
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Reading<'_>) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&mut Reading) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreDown> {
         // Before the wait too: while the store is down, nobody is to stand in a queue.
         self.shared.ready()?;
@@ -228,19 +233,18 @@ impl RedbStore {
     }
 }
 
-/// Settles which key it is and that there is a database of ours at the path.
+/// Settles which keys there are and that there is a database of ours at the path.
 fn prepare(config: &StoreConfig, opener: &Opener) -> Result<Seal, StoreError> {
     let found = file::look(&config.path)?;
-    let key = key::read(&config.key_file)?;
-    match (found, key) {
-        (Found::Nothing, key) => {
-            let key = match key {
-                Some(key) => key,
-                None => key::create(&config.key_file)?,
+    let keys = key::read(&config.key_file)?.and_then(Seal::of);
+    match (found, keys) {
+        (Found::Nothing, keys) => {
+            let keys = match keys {
+                Some(keys) => keys,
+                None => Seal::new(key::create(&config.key_file)?),
             };
-            let seal = Seal::new(&key);
-            file::create(&config.path, &opener.builder(), &seal)?;
-            Ok(seal)
+            file::create(&config.path, &opener.builder(), &keys)?;
+            Ok(keys)
         }
         (Found::Database, None) => {
             // What is wrong with the database itself matters more.
@@ -250,19 +254,18 @@ fn prepare(config: &StoreConfig, opener: &Opener) -> Result<Seal, StoreError> {
                 path: config.path.clone(),
             })
         }
-        (Found::Database, Some(key)) => {
-            let seal = Seal::new(&key);
+        (Found::Database, Some(keys)) => {
             let key_id = file::inspect(&config.path, &opener.builder())?;
-            if key_id.is_some_and(|key_id| key_id != seal.key_id()) {
+            if key_id.is_some_and(|key_id| !keys.knows(key_id)) {
                 return Err(opener.wrong_key());
             }
-            Ok(seal)
+            Ok(keys)
         }
     }
 }
 
-fn load(database: &Database, seal: &Seal) -> Result<State, Fault> {
-    State::load(&database.begin_read()?, seal)
+fn load(database: &Database, keys: &Seal) -> Result<State, Fault> {
+    State::load(&database.begin_read()?, keys)
 }
 
 impl Drop for RedbStore {

@@ -7,6 +7,7 @@ use whisperer_domain::attempt::{Attempt, Response, Timing};
 use whisperer_domain::delivery::{DeadCause, Waiting};
 use whisperer_domain::outcome::{Asks, Outcome};
 use whisperer_domain::port::{Exchanged, Settlement, Verdict};
+use whisperer_domain::redact::Redaction;
 use whisperer_domain::step::{self, Policy, Progress, Step, step};
 use whisperer_domain::time::Timestamp;
 
@@ -52,9 +53,15 @@ pub(super) fn judge(
     ports: &Ports,
     job: &Job,
     started_at: Timestamp,
-    outcome: Outcome,
-    trace: Trace,
+    mut outcome: Outcome,
+    mut trace: Trace,
 ) -> Ended {
+    redact(job, &mut outcome, &mut trace);
+    for run in &trace.runs {
+        for line in &run.log {
+            tracing::debug!(plugin = %run.plugin, hook = job.hook.id.0, line, "a plugin says");
+        }
+    }
     let delivery = &job.ready.delivery;
     let number = delivery.attempts.saturating_add(1);
     let progress = progress(ports, job, delivery.attempts_counted().saturating_add(1));
@@ -104,6 +111,17 @@ pub(super) fn judge(
     ended(job, settlement)
 }
 
+/// Before anything is made of them, as the outcome's words go into the delivery's state too.
+fn redact(job: &Job, outcome: &mut Outcome, trace: &mut Trace) {
+    let redaction = Redaction::of(&job.hook).and(&trace.header_ops);
+    redaction.outcome(outcome);
+    redaction.runs(&mut trace.runs);
+    let exchange = trace.exchange.as_mut();
+    if let Some(response) = exchange.and_then(|exchange| exchange.response.as_mut()) {
+        redaction.response(response);
+    }
+}
+
 pub(super) fn defer(ports: &Ports, job: &Job, waiting_for: Waiting) -> Ended {
     let progress = progress(ports, job, job.ready.delivery.attempts_counted());
     let policy = Policy::from(job.hook.as_ref());
@@ -126,7 +144,8 @@ pub(super) fn expired(job: &Job) -> Ended {
     ended(job, bare(job, Verdict::Dead(DeadCause::Expired)))
 }
 
-pub(super) fn unsendable(job: &Job, reason: String) -> Ended {
+pub(super) fn unsendable(job: &Job, mut reason: String) -> Ended {
+    Redaction::of(&job.hook).text(&mut reason, true);
     ended(job, bare(job, Verdict::Dead(DeadCause::Unsendable(reason))))
 }
 

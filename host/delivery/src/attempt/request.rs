@@ -51,8 +51,8 @@ fn hook_headers(job: &Job, content_type: String) -> Vec<(String, Secret)> {
         header("X-Whisperer-Event", event_type),
     ];
     if let Some(auth) = &job.hook.auth {
-        let pair = Secret::new(format!("{}:{}", auth.username, auth.password.expose()));
-        let value = format!("Basic {}", STANDARD.encode(pair.expose()));
+        let pair = Secret::new(format!("{}:{}", auth.username, &*auth.password.expose()));
+        let value = format!("Basic {}", STANDARD.encode(&*pair.expose()));
         headers.push(header("Authorization", value));
     }
     let additional = job.hook.additional_headers.iter().flatten();

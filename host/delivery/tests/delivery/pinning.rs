@@ -17,7 +17,7 @@ fn stamped(version: &'static str) -> Chained {
     Chained::Made(Made {
         header_ops: vec![HeaderOp::Set {
             name: "X-Version".to_owned(),
-            value: version.to_owned(),
+            value: version.to_owned().into(),
         }],
         payload: Some(Bytes::from(format!("{{\"version\": \"{version}\"}}"))),
         ..made(b"")

@@ -82,7 +82,7 @@ async fn headers_come_in_a_fixed_order_with_signatures_last() {
             header_ops: vec![
                 HeaderOp::Append {
                     name: "X-Plugin".to_owned(),
-                    value: "p".to_owned(),
+                    value: "p".to_owned().into(),
                 },
                 HeaderOp::Remove {
                     name: "X-Partner".to_owned(),

@@ -5,6 +5,7 @@ use imbl::{OrdMap, OrdSet};
 
 use crate::hook::{Hook, PluginChoice};
 use crate::id::{HookId, Owner};
+use crate::secret::Secret;
 
 /// An owner without hooks is not kept.
 #[derive(Clone, Default, PartialEq)]
@@ -54,21 +55,21 @@ impl Owners {
 /// The texts whose length is the owner's choice.
 fn text_bytes(hook: &Hook) -> usize {
     let headers = hook.additional_headers.iter().flatten();
-    let headers = headers.map(|(name, value)| name.len() + value.expose().len());
+    let headers = headers.map(|(name, value)| name.len() + value.len());
     let plugins = match &hook.plugins {
         PluginChoice::ByPattern => &[][..],
         PluginChoice::Chain(links) => links,
     };
-    let plugins = plugins.iter().map(|link| link.config.expose().len());
     let old_secrets = hook.old_secret_keys.iter();
-    let old_secrets = old_secrets.map(|old| old.key.expose().len());
+    let old_secrets = old_secrets.map(|old| old.key.len());
     let pairs = hook.old_key_pairs.iter().map(|old| &old.key);
     let pairs = pairs.chain(&hook.key_pair);
-    let pairs = pairs.map(|pair| pair.private().expose().len());
+    let pairs = pairs.map(|pair| pair.private().len());
+    let plugins = plugins.iter().map(|link| link.config.len());
     hook.config.len()
         + hook.filter.as_ref().map_or(0, |filter| filter.text().len())
         + hook.target.as_str().len()
-        + hook.secret_key.as_ref().map_or(0, |key| key.expose().len())
+        + hook.secret_key.as_ref().map_or(0, Secret::len)
         + headers.sum::<usize>()
         + plugins.sum::<usize>()
         + old_secrets.sum::<usize>()

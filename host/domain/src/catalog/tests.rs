@@ -221,7 +221,7 @@ fn written_bytes(hook: &Hook) -> usize {
         bytes += filter.text().len();
     }
     if let Some(secret) = &hook.secret_key {
-        bytes += secret.expose().len();
+        bytes += secret.len();
     }
     for old in hook.old_secret_keys.iter() {
         bytes += old.key.expose().len();
@@ -229,11 +229,11 @@ fn written_bytes(hook: &Hook) -> usize {
     // "whsk_", and 32 bytes as base64.
     bytes += 49 * (hook.old_key_pairs.iter().len() + usize::from(hook.key_pair.is_some()));
     for (name, value) in hook.additional_headers.iter().flatten() {
-        bytes += name.len() + value.expose().len();
+        bytes += name.len() + value.len();
     }
     if let PluginChoice::Chain(links) = &hook.plugins {
         for link in links {
-            bytes += link.config.expose().len();
+            bytes += link.config.len();
         }
     }
     bytes

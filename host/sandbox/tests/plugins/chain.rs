@@ -67,7 +67,7 @@ async fn each_plugin_sees_what_the_one_before_made() {
     );
     let set = |value: &str| HeaderOp::Set {
         name: "X-Stamp".to_owned(),
-        value: value.to_owned(),
+        value: value.to_owned().into(),
     };
     assert_eq!(made.header_ops, [set("a"), set("b")]);
     assert!(!made.bare && made.content_type.is_none());

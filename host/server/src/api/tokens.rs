@@ -159,7 +159,7 @@ pub(super) async fn create(
     }
     let text = fresh_token().map_err(|error| Problem::internal(&error))?;
     let token = Token {
-        hash: token_hash(text.expose()),
+        hash: token_hash(&text.expose()),
         owner,
         rights,
         created_at: api.clock.now(),
@@ -169,8 +169,9 @@ pub(super) async fn create(
         .change_noted(CatalogChange::PutToken(token.clone()), note)
         .await?;
     tracing::info!(owner = %token.owner, admin = token.is_admin(), "token made");
+    let exposed = text.expose();
     let shown = Shown {
-        token: text.expose(),
+        token: &exposed,
         view: View::of(&token),
     };
     Ok((StatusCode::CREATED, Json(shown)).into_response())

@@ -57,7 +57,7 @@ pub fn table() -> String {
     lines.join("\n")
 }
 
-pub const KEYS: [Key; 28] = [
+pub const KEYS: [Key; 29] = [
     Key::new(
         "listen",
         "127.0.0.1:8080",
@@ -97,6 +97,12 @@ pub const KEYS: [Key; 28] = [
     )
     .flag("--log"),
     Key::new("log_format", "text", "`text` or `json`.").flag("--log-format"),
+    Key::new(
+        "core_dumps",
+        "false",
+        "Let the system keep the memory of a server that crashed, and others of its user look into \
+         it: for looking into a crash; payloads are in it.",
+    ),
     Key::new(
         "grace_secs",
         "30",

@@ -10,14 +10,14 @@ use whisperer_domain::secret::Secret;
 
 use super::parts::Parts;
 use crate::api::{fresh_token, token_hash};
-use crate::stdout::say;
+use crate::stdout::{say, say_once};
 
 const OWNER: &str = "admin";
 
 pub(super) async fn ensure(parts: &Parts, from_outside: Option<&Secret>) -> anyhow::Result<()> {
     let snapshot = parts.store.snapshot();
     if let Some(token) = from_outside {
-        let known = snapshot.tokens.get(&token_hash(token.expose()));
+        let known = snapshot.tokens.get(&token_hash(&token.expose()));
         if known.is_none_or(|token| !token.is_admin()) {
             put(parts, token).await?;
         }
@@ -30,7 +30,7 @@ pub(super) async fn ensure(parts: &Parts, from_outside: Option<&Secret>) -> anyh
     put(parts, &token).await?;
     say("");
     say("  First start. This admin token is shown once and kept as a hash only:");
-    say(&format!("  {}", token.expose()));
+    say_once(&format!("  {}\n", &*token.expose()));
     say("");
     Ok(())
 }
@@ -39,7 +39,7 @@ async fn put(parts: &Parts, token: &Secret) -> anyhow::Result<()> {
     // A constant that fits the rules.
     let owner = Owner::parse(OWNER).map_err(anyhow::Error::msg)?;
     let token = Token {
-        hash: token_hash(token.expose()),
+        hash: token_hash(&token.expose()),
         owner,
         rights: [Right::Admin].into_iter().collect(),
         created_at: parts.clock.now(),

@@ -12,7 +12,7 @@ const AUTH: &str = "/config/auth";
 fn stored(app: &TestApp) -> (Option<String>, Option<String>) {
     let snapshot = app.store.snapshot();
     let hook: &Hook = snapshot.hooks.values().next().expect("there is a hook");
-    let expose = |secret: &whisperer_domain::secret::Secret| secret.expose().to_owned();
+    let expose = |secret: &whisperer_domain::secret::Secret| secret.expose().to_string();
     (
         hook.secret_key.as_ref().map(expose),
         hook.auth.as_ref().map(|auth| expose(&auth.password)),

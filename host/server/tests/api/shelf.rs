@@ -68,7 +68,7 @@ impl Plugins for Shelf {
             };
             let configs: Vec<String> = links
                 .iter()
-                .map(|link| format!("{}={}", link.name, link.config.expose()))
+                .map(|link| format!("{}={}", link.name, &*link.config.expose()))
                 .collect();
             let payload = serde_json::json!({"configs": configs, "origin": job.origin});
             let run = PluginRun {

@@ -131,7 +131,7 @@ impl Transport for Life {
                 .headers
                 .iter()
                 .find(|(name, _)| name == "webhook-id")
-                .map_or("none", |(_, value)| value.expose());
+                .map_or("none".to_owned(), |(_, value)| value.expose().to_string());
             let snapshot = self.world.store.snapshot();
             let hook = |id| snapshot.hooks.get(&id).cloned();
             let now = self.world.now();

@@ -11,6 +11,7 @@ mod direct;
 mod keep;
 mod lane;
 mod news;
+mod rekey;
 mod settle;
 mod sweep;
 
@@ -30,6 +31,8 @@ use super::rows;
 use super::seal::Seal;
 use super::state::{self, State};
 use super::tables::Tables;
+
+pub(super) use rekey::Rekeying;
 
 /// The only fence there is: leases of this store never expire.
 pub(super) const FENCE: Fence = Fence(1);
@@ -58,6 +61,8 @@ pub(super) struct Batch<'txn, 'seal> {
     swept: Option<(Swept, Duration)>,
     /// The oldest event is not what it was.
     oldest_goes: bool,
+    /// Everything is sealed under the newest key, as far as it opens.
+    rekeyed: Option<Rekeying>,
     /// Who hears of which operational events, as far as it was asked.
     listeners: HashMap<String, Arc<[HookId]>>,
 }
@@ -82,6 +87,7 @@ impl<'txn, 'seal> Batch<'txn, 'seal> {
             catalog_changed: false,
             swept: None,
             oldest_goes: false,
+            rekeyed: None,
             listeners: HashMap::new(),
         }
     }
@@ -130,6 +136,7 @@ impl<'txn, 'seal> Batch<'txn, 'seal> {
             state: self.state,
             feed: self.feed,
             rewritten: self.rewritten,
+            rekeyed: self.rekeyed,
             wrote: self.wrote,
             swept: self.swept,
         })
@@ -140,6 +147,7 @@ pub(super) struct Finished {
     pub(super) state: State,
     pub(super) feed: Vec<FeedItem>,
     pub(super) rewritten: Vec<Sequence>,
+    pub(super) rekeyed: Option<Rekeying>,
     pub(super) wrote: bool,
     pub(super) swept: Option<(Swept, Duration)>,
 }

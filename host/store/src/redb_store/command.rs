@@ -17,6 +17,7 @@ use whisperer_domain::port::{
     Retention, Scope, Settled, Settlement, StoreDown, Swept, UpkeepError,
 };
 
+use super::keys::Rotated;
 use super::shared::Shared;
 use crate::error::StoreError;
 
@@ -28,6 +29,8 @@ pub(super) enum Command {
     Suspect {
         opening: u64,
     },
+    /// Takes a new key, and answers when everything is sealed under it.
+    Rotate(Reply<Result<Rotated, StoreError>>),
     Close(Reply<Result<(), StoreError>>),
     Compact(Reply<Result<Compacted, UpkeepError>>),
 }

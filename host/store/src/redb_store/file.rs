@@ -36,12 +36,16 @@ const SCHEMA_VERSION: u32 = 4;
 const SCHEMA_WITH_NEWS: u32 = 3;
 /// Files from before it do not say what lies in them.
 pub(super) const SCHEMA_COUNTED: u32 = 4;
+/// Files from before it hold pins in clear.
+const SCHEMA_WITH_SEALED_PINS: u32 = 4;
 /// Files from here on are opened, and brought up to date by it.
 const SCHEMA_OLDEST: u32 = 1;
 const SENTINEL: &str = "whisperer store";
 const SENTINEL_KEY: &str = "what";
 const SCHEMA_KEY: &str = "schema";
-const KEY_ID_KEY: &str = "key";
+pub(super) const KEY_ID_KEY: &str = "key";
+/// There while pins may lie in clear, as they did in older files.
+pub(super) const UNSEALED_KEY: &str = "unsealed";
 /// How a redb file begins.
 const MAGIC: &[u8] = b"redb";
 
@@ -250,6 +254,9 @@ pub(super) fn bring_up_to_date(database: &Database) -> Result<(), Fault> {
             counters.kept.live_bytes = live_bytes;
             let counters = encode_counters(&counters);
             tables.meta.insert(rows::COUNTERS, &*counters)?;
+        }
+        if schema < SCHEMA_WITH_SEALED_PINS {
+            tables.meta.insert(UNSEALED_KEY, &*frame::encode(&()))?;
         }
         let version = frame::encode(&SCHEMA_VERSION);
         tables.meta.insert(SCHEMA_KEY, &*version)?;

@@ -66,7 +66,7 @@ fn looked_through(
     onward: &Onward,
 ) -> Result<Checked, StoreError> {
     // Without the key the rest can be looked at all the same.
-    let seal = key::read(&config.key_file)?.map(|key| Seal::new(&key));
+    let seal = key::read(&config.key_file)?.and_then(Seal::of);
     file::guarded(&config.path, || {
         let txn = database.begin_read();
         let txn = txn.map_err(|error| StoreError::Database {
@@ -143,14 +143,14 @@ pub fn restore(
     file::look(from)?;
     let key_id = file::inspect(from, &opener.builder())?;
     let key = key::read(&config.key_file)?;
-    let seal = key.map(|key| Seal::new(&key));
+    let seal = key.and_then(Seal::of);
     let temp = file::temp_beside(to)?;
     let done = copied(from, &temp, onward).and_then(|bytes| {
         // Opening it for writing also repairs it, should `from` have been taken from a server
         // that ran.
         let (database, found) = file::open(&temp, &opener.builder())?;
         if let Some(seal) = &seal
-            && key_id.unwrap_or(found) != seal.key_id()
+            && !seal.knows(key_id.unwrap_or(found))
         {
             return Err(opener.wrong_key());
         }

@@ -31,11 +31,15 @@ impl Opener {
         }
     }
 
+    pub(super) fn key_file(&self) -> &Path {
+        &self.key_file
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens what exists; never makes anything.
+    /// Opens what exists; never makes anything. The file belongs to one of the keys.
     pub(super) fn open(&self, seal: &Seal) -> Result<Database, StoreError> {
         #[cfg(test)]
         if let Some(faults) = &self.medium {
@@ -48,7 +52,7 @@ impl Opener {
             });
         }
         let (database, key_id) = file::open(&self.path, &self.builder())?;
-        if key_id != seal.key_id() {
+        if !seal.knows(key_id) {
             return Err(self.wrong_key());
         }
         Ok(database)

@@ -23,6 +23,7 @@ use whisperer_domain::port::{Attempted, DeliveryView, Scope};
 
 use super::fault::Fault;
 use super::record::{HookRecord, Row};
+use super::seal::Seal;
 use super::shared::Shared;
 use super::tables::Views;
 use super::{frame, rows};
@@ -33,10 +34,12 @@ pub(super) use take::Asked;
 /// The most attempts that one look at a delivery reads.
 const ATTEMPTS_MAX: usize = 1000;
 
-pub(super) struct Reading<'a> {
+pub(super) struct Reading {
     views: Arc<Views>,
     catalog: Arc<CatalogSnapshot>,
-    shared: &'a Shared,
+    /// It opens whatever was sealed when the transaction began: keys are added before they seal, and
+    /// none is forgotten while the store is open.
+    seal: Arc<Seal>,
     events: HashMap<EventKey, Arc<Event>>,
     /// What `events` holds.
     event_bytes: usize,
@@ -44,14 +47,14 @@ pub(super) struct Reading<'a> {
     tombstones: HashMap<HookId, Option<Arc<Hook>>>,
 }
 
-impl<'a> Reading<'a> {
-    pub(super) fn begin(shared: &'a Shared) -> Result<Self, Fault> {
+impl Reading {
+    pub(super) fn begin(shared: &Shared) -> Result<Self, Fault> {
         // In this order: a hook that the catalog misses has its tombstone in the transaction.
         let catalog = shared.catalog.load_full();
         Ok(Self {
             views: Arc::new(Views::open(&shared.begin_read()?)?),
             catalog,
-            shared,
+            seal: shared.seal.load_full(),
             events: HashMap::new(),
             event_bytes: 0,
             tombstones: HashMap::new(),
@@ -134,7 +137,7 @@ impl<'a> Reading<'a> {
             })
             .collect::<Result<Vec<_>, Fault>>()?;
         attempts.reverse();
-        let pin = rows::pin(&self.views.pins, sequence)?.map(Arc::new);
+        let pin = rows::pin(&self.views.pins, sequence, &self.seal)?.map(Arc::new);
         Ok(Some(Attempted {
             view,
             attempts,
@@ -221,7 +224,7 @@ impl<'a> Reading<'a> {
         let hook = match self.views.tombstones.get(id.0)? {
             Some(bytes) => {
                 let record = HookRecord::decode("tombstones", id, bytes.value())?;
-                let hook = record.into_hook("tombstones", id, &self.shared.seal)?;
+                let hook = record.into_hook("tombstones", id, &self.seal)?;
                 Some(Arc::new(hook))
             }
             None => None,

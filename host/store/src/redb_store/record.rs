@@ -12,19 +12,18 @@ mod format;
 mod health;
 mod hook;
 mod order;
+mod pin;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use whisperer_domain::access::{Right, Rights};
 use whisperer_domain::catalog::Token;
 use whisperer_domain::cloud_event::CloudAttributes;
-use whisperer_domain::delivery::{CancelCause, Pin};
-use whisperer_domain::envelope::Envelope;
+use whisperer_domain::delivery::CancelCause;
 use whisperer_domain::event::Event;
 use whisperer_domain::event_type::EventType;
-use whisperer_domain::header::HeaderOp;
-use whisperer_domain::id::{Digest, EventId, EventKey, Owner, Sequence};
-use whisperer_domain::plugin::{Membership, PluginName};
+use whisperer_domain::id::{EventId, EventKey, Owner, Sequence};
+use whisperer_domain::plugin::Membership;
 use whisperer_domain::time::Timestamp;
 
 use super::fault::Fault;
@@ -35,6 +34,7 @@ pub(super) use event_type::{decode_event_type, encode_event_type};
 pub(super) use health::{decode_health, encode_health};
 pub(super) use hook::HookRecord;
 pub(super) use order::{Order, OrderRecord};
+pub(super) use pin::{decode_pin, encode_pin, resealed_pin, sealer_of_pin};
 
 /// Of an event that came as a CloudEvent: its attributes stand between head and payload.
 const CLOUD_EVENT_VERSION: u8 = 2;
@@ -171,58 +171,6 @@ pub(super) struct IdempotencyRecord {
     pub(super) fingerprint: [u8; 32],
     pub(super) id: EventId,
     pub(super) deliveries: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-enum PinRecord {
-    Unchanged {
-        envelope: Envelope,
-        digests: Vec<(PluginName, Digest)>,
-    },
-    /// The body is the record's tail.
-    Made {
-        content_type: String,
-        header_ops: Vec<HeaderOp>,
-        digests: Vec<(PluginName, Digest)>,
-    },
-}
-
-pub(super) fn encode_pin(pin: Pin) -> Vec<u8> {
-    match pin {
-        Pin::Unchanged { envelope, digests } => {
-            frame::encode(&PinRecord::Unchanged { envelope, digests })
-        }
-        Pin::Made {
-            body,
-            content_type,
-            header_ops,
-            digests,
-        } => {
-            let record = PinRecord::Made {
-                content_type,
-                header_ops,
-                digests,
-            };
-            frame::encode_with_tail(&record, &body)
-        }
-    }
-}
-
-pub(super) fn decode_pin(sequence: Sequence, bytes: &[u8]) -> Result<Pin, Fault> {
-    let (record, tail) = frame::decode_with_tail("pins", &sequence.0, bytes)?;
-    Ok(match record {
-        PinRecord::Unchanged { envelope, digests } => Pin::Unchanged { envelope, digests },
-        PinRecord::Made {
-            content_type,
-            header_ops,
-            digests,
-        } => Pin::Made {
-            body: Bytes::copy_from_slice(tail),
-            content_type,
-            header_ops,
-            digests,
-        },
-    })
 }
 
 /// Everything pending of a hook below a sequence is to be cancelled, in steps; who reads a

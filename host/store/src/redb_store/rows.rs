@@ -12,6 +12,7 @@ use whisperer_domain::id::{EventId, EventKey, HookId, Sequence};
 use super::fault::Fault;
 use super::frame;
 use super::record::{self, Cancellation, Counters, EventIdRecord, Row};
+use super::seal::Seal;
 use super::tables::Bytes;
 
 pub(super) const COUNTERS: &str = "counters";
@@ -116,9 +117,10 @@ pub(super) fn deliveries<'a>(
 pub(super) fn pin(
     table: &impl ReadableTable<u64, Bytes>,
     sequence: Sequence,
+    seal: &Seal,
 ) -> Result<Option<Pin>, Fault> {
     match table.get(sequence.0)? {
-        Some(bytes) => record::decode_pin(sequence, bytes.value()).map(Some),
+        Some(bytes) => record::decode_pin(sequence, bytes.value(), seal).map(Some),
         None => Ok(None),
     }
 }

@@ -22,7 +22,8 @@ use crate::watches::Watches;
 
 pub(super) struct Shared {
     database: RwLock<Option<Database>>,
-    pub(super) seal: Seal,
+    /// Exchanged by the writer alone.
+    pub(super) seal: ArcSwap<Seal>,
     pub(super) catalog: ArcSwap<CatalogSnapshot>,
     health: ArcSwap<StoreHealth>,
     sink: Mutex<Option<Arc<dyn FeedSink>>>,
@@ -47,7 +48,7 @@ impl Shared {
     pub(super) fn new(database: Database, seal: Seal, state: &State) -> Self {
         let shared = Self {
             database: RwLock::new(Some(database)),
-            seal,
+            seal: ArcSwap::from_pointee(seal),
             catalog: ArcSwap::new(Arc::clone(&state.catalog)),
             health: ArcSwap::from_pointee(StoreHealth::Ready),
             sink: Mutex::new(None),

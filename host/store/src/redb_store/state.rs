@@ -14,7 +14,9 @@ use whisperer_domain::plugin::PluginName;
 use whisperer_domain::time::Timestamp;
 
 use super::batch::Cursor;
+use super::batch::Rekeying;
 use super::fault::Fault;
+use super::file::UNSEALED_KEY;
 use super::record::{
     Cancellation, Counters, HookRecord, Order, OrderRecord, decode_event_head, decode_event_type,
     decode_membership, decode_token,
@@ -39,16 +41,21 @@ pub(super) struct State {
     /// How far retention has come. In memory only.
     pub(super) cursor: Cursor,
     pub(super) oldest_event_at: Option<Timestamp>,
+    /// What is sealed under an older key, or not at all, is sealed anew.
+    pub(super) rekeying: Option<Rekeying>,
 }
 
 impl State {
-    pub(super) fn load(txn: &ReadTransaction, seal: &Seal) -> Result<Self, Fault> {
-        let counters = rows::counters(&txn.open_table(META)?)?;
+    /// `keys` as they stand in the key file.
+    pub(super) fn load(txn: &ReadTransaction, keys: &Seal) -> Result<Self, Fault> {
+        let meta = txn.open_table(META)?;
+        let counters = rows::counters(&meta)?;
+        let rekeying = keys.has_others() || meta.get(UNSEALED_KEY)?.is_some();
         let mut catalog = CatalogSnapshot {
             revision: Revision(counters.revision),
             ..CatalogSnapshot::default()
         };
-        load_hooks(txn, seal, &mut catalog)?;
+        load_hooks(txn, keys, &mut catalog)?;
         load_entries(txn, &mut catalog)?;
         let mut cancellations = BTreeMap::new();
         for row in txn.open_table(CANCELLATIONS)?.iter()? {
@@ -66,12 +73,13 @@ impl State {
             orders,
             cursor: Cursor::default(),
             oldest_event_at: oldest_event_at(&txn.open_table(EVENTS)?)?,
+            rekeying: rekeying.then(Rekeying::default),
         })
     }
 
     /// Whether there is nothing to do that nobody asks for.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.cancellations.is_empty() && self.orders.is_empty()
+        self.cancellations.is_empty() && self.orders.is_empty() && self.rekeying.is_none()
     }
 
     /// Whether a cancellation is at work in a lane.

@@ -94,7 +94,8 @@ impl Upkeep for RedbStore {
         onward: Onward,
     ) -> BoxFuture<'_, Result<Checked, UpkeepError>> {
         Box::pin(self.read_long(move |txn, shared| {
-            check::run(txn, Some(&shared.seal), findings_max, &onward)
+            let seal = shared.seal.load();
+            check::run(txn, Some(&seal), findings_max, &onward)
         }))
     }
 }

@@ -10,6 +10,7 @@
 mod compact;
 mod reopen;
 pub(super) mod sweeper;
+mod rotate;
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,7 +28,9 @@ use self::sweeper::{Ended, Step, Sweeper};
 use super::batch::{Allowance, Batch, Finished};
 use super::command::{Answer, Command, Queued, Reply, Write};
 use super::fault::Fault;
+use super::keys::Rotated;
 use super::opener::Opener;
+use super::seal::Seal;
 use super::shared::Shared;
 use super::state::State;
 use super::tables::Tables;
@@ -54,6 +57,11 @@ pub(super) struct Writer {
     pub(super) limits: Limits,
     pub(super) quick_repair: bool,
     pub(super) sweeper: Sweeper,
+    /// The keys as they stand in the key file. What is open in memory may be more: reads that are
+    /// under way may need a key that was taken out since.
+    pub(super) keys: Seal,
+    /// Who waits for everything to be sealed anew.
+    pub(super) rotating: Vec<Reply<Result<Rotated, StoreError>>>,
     /// Results that let others go first. They are in the next transaction, whatever comes.
     pub(super) put_off: Vec<Write>,
 }
@@ -67,6 +75,7 @@ struct Gathered {
     /// A read met a fault in the database as it is open now.
     suspect: bool,
     compact: Option<Reply<Result<Compacted, UpkeepError>>>,
+    rotations: Vec<Reply<Result<Rotated, StoreError>>>,
     end: Option<End>,
 }
 
@@ -82,6 +91,9 @@ impl Writer {
         loop {
             let gathered = self.gather();
             let mut end = gathered.end;
+            for reply in gathered.rotations {
+                self.rotate(reply);
+            }
             let writes = self.first(gathered.writes, end.is_some());
             if let Some(reason) = self.write(writes, gathered.suspect)
                 && let Some(ended) = self.reopen(&reason)
@@ -172,6 +184,7 @@ impl Writer {
             Some(Command::Suspect { opening }) => {
                 gathered.suspect |= opening == self.shared.opening.load(Ordering::Acquire);
             }
+            Some(Command::Rotate(reply)) => gathered.rotations.push(reply),
             Some(Command::Close(reply)) => gathered.end = Some(End::Close(reply)),
             Some(Command::Compact(reply)) => gathered.compact = Some(reply),
             None => {}
@@ -231,6 +244,9 @@ impl Writer {
             self.shared.publish(&self.state);
             self.shared.feed(finished.feed);
             self.shared.watches.ring(&finished.rewritten);
+            if let Some(rekeyed) = finished.rekeyed {
+                self.finish_rotation(&rekeyed);
+            }
         } else {
             // Nothing to undo either: everything was refused or known.
             drop(txn);
@@ -262,7 +278,8 @@ impl Writer {
         let finished = {
             let tables = Tables::open(&txn)?;
             let state = self.state.clone();
-            let mut batch = Batch::new(tables, state, &self.shared.seal, self.clock.now());
+            let seal = self.shared.seal.load();
+            let mut batch = Batch::new(tables, state, &seal, self.clock.now());
             for write in writes {
                 answers.push(apply(&mut batch, write)?);
             }
@@ -271,6 +288,7 @@ impl Writer {
             if let Some(step) = step {
                 batch.sweep_some(&step)?;
             }
+            batch.rekey_some()?;
             batch.finish()?
         };
         Ok((txn, finished))
@@ -289,6 +307,7 @@ impl Writer {
                     let down = UpkeepError::Down(StoreDown::Closed);
                     drop(reply.send(Err(down)));
                 }
+                Some(Command::Rotate(reply)) => drop(reply.send(Err(StoreError::Closed))),
                 Some(Command::Suspect { .. }) | None => {}
             }
         }

@@ -21,14 +21,14 @@ use whisperer_store::{RedbStore, StoreError};
 
 use crate::stage::{Stage, TestClock, attempt, config, event, everything, hook, settlement};
 
-const SECRETS: [&str; 4] = [
+pub(crate) const SECRETS: [&str; 4] = [
     "whsec_first-secret-of-all",
     "second secret: a header's value",
     "third secret: a password",
     "{\"token\":\"fourth secret in a plugin's config\"}",
 ];
 
-fn secretive() -> Hook {
+pub(crate) fn secretive() -> Hook {
     let [key, header, password, config] = SECRETS.map(|text| Secret::new(text.to_owned()));
     Hook {
         secret_key: Some(key),
@@ -169,11 +169,11 @@ async fn a_store_that_was_dropped_has_everything_when_it_is_opened_again() {
 
     let hook = stage.catalog.snapshot().hooks[&HookId(1)].clone();
     assert!(!hook.secrets_unreadable);
-    assert_eq!(hook.secret_key.as_ref().unwrap().expose(), SECRETS[0]);
+    assert_eq!(*hook.secret_key.as_ref().unwrap().expose(), *SECRETS[0]);
     let PluginChoice::Chain(links) = &hook.plugins else {
         panic!("it had a chain");
     };
-    assert_eq!(links[0].config.expose(), SECRETS[3]);
+    assert_eq!(*links[0].config.expose(), *SECRETS[3]);
     // Counters go on where they were.
     stage.post("e4").await;
     assert_eq!(stage.find(7).await.view.event.id.as_str(), "e4");

@@ -122,7 +122,7 @@ async fn a_deleted_hook_takes_its_pending_along_and_leaves_its_history(stage: St
     let value = &last.additional_headers.as_ref().unwrap()[0].1;
     let password = &last.auth.as_ref().unwrap().password;
     assert_eq!(
-        (value.expose(), password.expose()),
+        (&*value.expose(), &*password.expose()),
         ("********", "********")
     );
 }

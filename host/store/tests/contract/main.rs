@@ -17,6 +17,7 @@ mod events;
 mod feed;
 mod files;
 mod health;
+mod keys;
 mod lane_views;
 mod lanes;
 mod lists;

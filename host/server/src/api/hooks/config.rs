@@ -63,7 +63,7 @@ fn unmentioned(basis: Basis<'_>, moved: bool) -> Checked<Config> {
     let Some(old) = basis.old() else {
         return Ok(written(Map::new(), None));
     };
-    let has_password = |auth: &BasicAuth| !auth.password.expose().is_empty();
+    let has_password = |auth: &BasicAuth| !auth.password.is_empty();
     if moved && old.auth.as_ref().is_some_and(has_password) {
         return Err(within("auth", password_fault(ASK_ANEW)));
     }
@@ -119,7 +119,7 @@ fn password(given: Option<&Value>, kept: Option<&Secret>, moved: bool) -> Checke
     };
     let Some(given) = given else {
         return match kept {
-            Some(kept) if moved && !kept.expose().is_empty() => Err(ASK_ANEW.into()),
+            Some(kept) if moved && !kept.is_empty() => Err(ASK_ANEW.into()),
             Some(kept) => Ok(kept.clone()),
             None => Err("There is no password to keep: give one, or null for none.".into()),
         };
@@ -145,7 +145,7 @@ fn written(mut members: Map<String, Value>, auth: Option<BasicAuth>) -> Config {
         let mut shown = Map::new();
         shown.insert("auth_type".to_owned(), "basic".into());
         shown.insert("username".to_owned(), auth.username.as_str().into());
-        let password = match auth.password.expose().is_empty() {
+        let password = match auth.password.is_empty() {
             true => Value::Null,
             false => MASK.into(),
         };

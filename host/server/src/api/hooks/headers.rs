@@ -38,7 +38,7 @@ pub(super) fn show(headers: Option<&[(String, Secret)]>) -> Value {
     };
     let members: Map<String, Value> = headers
         .iter()
-        .map(|(name, secret)| (name.clone(), secret.expose().into()))
+        .map(|(name, secret)| (name.clone(), Value::from(&*secret.expose())))
         .collect();
     Value::Object(members)
 }

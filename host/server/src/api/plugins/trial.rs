@@ -17,6 +17,7 @@ use whisperer_domain::hook::PluginChoice;
 use whisperer_domain::id::{EventId, EventKey, HookId, Sequence};
 use whisperer_domain::plugin::PluginName;
 use whisperer_domain::port::TransformJob;
+use whisperer_domain::redact::Redaction;
 use whisperer_domain::target_url::TargetUrl;
 use whisperer_sandbox::Trial;
 
@@ -125,7 +126,7 @@ pub(in crate::api) async fn try_out(
         serde_json::from_slice(&received.bytes).map_err(|error| body::syntax(&error))?;
     let event = Arc::new(event(&api, &who, &snapshot, &received.bytes, &asked).await?);
     let (choice, hook, origin) = chosen(&who, &snapshot, name, &asked)?;
-    let trial = api
+    let mut trial = api
         .plugins
         .try_out(TransformJob {
             choice,
@@ -134,6 +135,12 @@ pub(in crate::api) async fn try_out(
             origin,
         })
         .await;
+    // Who may try a hook's chain may not therefore see its secrets.
+    if let Some(hook) = snapshot.hooks.get(&hook) {
+        let redaction = Redaction::of(hook);
+        redaction.chained(&mut trial.transformed.result);
+        redaction.runs(&mut trial.transformed.runs);
+    }
     Ok(Json(shown(&event, &trial)).into_response())
 }
 

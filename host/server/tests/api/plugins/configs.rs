@@ -81,7 +81,7 @@ fn kept(app: &TestApp) -> Value {
     let hook = snapshot.hooks.values().next().unwrap();
     match &hook.plugins {
         whisperer_domain::hook::PluginChoice::Chain(links) => {
-            serde_json::from_str(links[0].config.expose()).unwrap()
+            serde_json::from_str(&links[0].config.expose()).unwrap()
         }
         whisperer_domain::hook::PluginChoice::ByPattern => panic!("it names a chain"),
     }

@@ -86,7 +86,7 @@ impl Batch<'_, '_> {
         }
         // Before anything is written: they may be damaged.
         let event = rows::event(&self.tables.events, row.delivery.event)?;
-        let pin = rows::pin(&self.tables.pins, sequence)?;
+        let pin = rows::pin(&self.tables.pins, sequence, self.seal)?;
         let stood = row.lane_key();
         directing::make_due(&mut row.delivery, self.now);
         self.move_row(&mut row, stood)?;

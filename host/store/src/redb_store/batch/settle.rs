@@ -123,7 +123,8 @@ impl Batch<'_, '_> {
     /// The first pin holds for good.
     fn write_pin(&mut self, sequence: Sequence, pin: Pin) -> Result<(), Fault> {
         if self.tables.pins.get(sequence.0)?.is_none() {
-            self.put_pin(sequence, &record::encode_pin(pin))?;
+            let pin = record::encode_pin(sequence, pin, self.seal)?;
+            self.put_pin(sequence, &pin)?;
         }
         Ok(())
     }

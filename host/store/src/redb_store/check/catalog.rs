@@ -14,6 +14,7 @@ use crate::redb_store::record::{
     Cancellation, HookRecord, OrderRecord, decode_event_type, decode_health, decode_membership,
     decode_token,
 };
+use crate::redb_store::key::{Bare, Key};
 use crate::redb_store::seal::Seal;
 use crate::redb_store::tables::{
     AUDIT, CANCELLATIONS, DIRECTIVES, EVENT_TYPES, HOOKS, LANES, PLUGINS, TOKENS, TOMBSTONES,
@@ -82,7 +83,7 @@ impl Checking<'_> {
             self.find(table, &id.0, "has a number that was never given", NUMBERS);
         }
         // Any seal will do to read the rest.
-        let unknown = Seal::new(&zeroize::Zeroizing::new([0; 32]));
+        let unknown = Seal::new(Key::new(&Bare::default()));
         let seal = self.seal.unwrap_or(&unknown);
         let hook = HookRecord::decode(table, id, bytes)
             .and_then(|record| record.into_hook(table, id, seal));

@@ -216,7 +216,11 @@ impl Checking<'_> {
             let (sequence, bytes) = (Sequence(sequence.value()), bytes.value());
             self.passed("pins", 8 + bytes.len())?;
             self.live_bytes += bytes.len() as u64;
-            let pin = record::decode_pin(sequence, bytes);
+            let pin = match self.seal {
+                Some(seal) => record::decode_pin(sequence, bytes, seal).map(drop),
+                // Whether it opens cannot be told.
+                None => record::sealer_of_pin(sequence, bytes).map(drop),
+            };
             let meaning = "the delivery cannot be sent again as it was; cancel it and replay its \
                            event";
             self.unless_damaged(pin, meaning)?;

@@ -22,7 +22,7 @@ const EXAMINED_BYTES_MAX: usize = 16 << 20;
 /// tie to it.
 const NEIGHBOURS_MAX: usize = 20_000;
 
-impl Reading<'_> {
+impl Reading {
     pub(in crate::redb_store) fn find_event(
         &mut self,
         id: &EventId,

@@ -26,7 +26,7 @@ struct Head {
     is_placed: bool,
 }
 
-impl Reading<'_> {
+impl Reading {
     pub(in crate::redb_store) fn lane(
         &self,
         hook: HookId,

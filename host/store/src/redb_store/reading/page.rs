@@ -32,7 +32,7 @@ const PENDING_LISTED_MAX: usize = 20_000;
 
 type Rows<'a> = Box<dyn Iterator<Item = Result<Passed, Fault>> + 'a>;
 
-impl Reading<'_> {
+impl Reading {
     pub(in crate::redb_store) fn page(&mut self, query: &DeliveryQuery) -> Result<Page, Fault> {
         let mut page = Page::default();
         let span = self.span(query)?;

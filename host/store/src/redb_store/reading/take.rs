@@ -32,7 +32,7 @@ impl Asked {
     }
 }
 
-impl Reading<'_> {
+impl Reading {
     /// A damaged row is passed over while others can go; when it is all there is, the call says
     /// so: a lane is not stopped by one of its rows, nor is the row hushed up.
     pub(in crate::redb_store) fn take(
@@ -99,7 +99,7 @@ impl Reading<'_> {
     }
 
     fn ready(&mut self, row: Row) -> Result<Ready, Fault> {
-        let pin = rows::pin(&self.views.pins, row.delivery.sequence)?.map(Arc::new);
+        let pin = rows::pin(&self.views.pins, row.delivery.sequence, &self.seal)?.map(Arc::new);
         Ok(Ready {
             event: self.event(row.delivery.event)?,
             delivery: row.delivery,

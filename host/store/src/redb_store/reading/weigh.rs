@@ -10,7 +10,7 @@ use crate::redb_store::{rows, spans};
 /// Rows that a count looks at: beyond it, it is a lower bound.
 const EXAMINED_MAX: usize = 50_000;
 
-impl Reading<'_> {
+impl Reading {
     pub(in crate::redb_store) fn weigh(
         &self,
         directive: &Directive,

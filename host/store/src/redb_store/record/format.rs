@@ -12,7 +12,6 @@ use whisperer_domain::delivery::{
 };
 use whisperer_domain::envelope::Envelope;
 use whisperer_domain::event_type::{EventPattern, EventType};
-use whisperer_domain::header::HeaderOp;
 use whisperer_domain::health::{Answer, Breaker, Health, Heard, Patience};
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::outcome::{Outcome, UnreachableCause};
@@ -21,6 +20,7 @@ use whisperer_domain::schedule::RetryConfig;
 use whisperer_domain::sign::SignatureForm;
 use whisperer_domain::time::Timestamp;
 
+use super::pin::HeaderOpRecord;
 use super::{decode_health, encode_health};
 
 fn hex<T: Serialize>(value: &T) -> String {
@@ -182,15 +182,15 @@ fn what_hooks_and_pins_hold_keeps_its_bytes() {
     assert_eq!(all(&forms), ["00", "01", "02", "03"]);
     let (name, value) = (text(), text());
     let ops = [
-        HeaderOp::Set {
+        HeaderOpRecord::Set {
             name: name.clone(),
             value: value.clone(),
         },
-        HeaderOp::Append {
+        HeaderOpRecord::Append {
             name: name.clone(),
             value,
         },
-        HeaderOp::Remove { name },
+        HeaderOpRecord::Remove { name },
     ];
     assert_eq!(all(&ops), ["0001740174", "0101740174", "020174"]);
 }

@@ -32,7 +32,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::redb_store::fault::Fault;
 use crate::redb_store::frame;
-use crate::redb_store::seal::{Seal, Sealed};
+use crate::redb_store::seal::{KeyId, Seal, Sealed};
 use signing::{KeysRecord, SigningKeys};
 
 #[derive(Serialize, Deserialize)]
@@ -146,6 +146,24 @@ impl HookRecord {
         let plain = Zeroizing::new(frame::encode_with_tail(&SecretsRecord::of(hook), &tail));
         let sealed = seal.seal(&belongs_to(&hook.owner, hook.id), &plain)?;
         Ok(Self::with(hook, Some(sealed)))
+    }
+
+    /// Under which key its secrets are sealed; none for a tombstone.
+    pub(in crate::redb_store) fn sealer(&self) -> Option<KeyId> {
+        self.sealed.as_ref().map(|sealed| sealed.with.key_id)
+    }
+
+    /// Its secrets go over to the key that seals now, as they are. False: they do not open.
+    pub(in crate::redb_store) fn reseal(&mut self, id: HookId, seal: &Seal) -> Result<bool, Fault> {
+        let Some(sealed) = &self.sealed else {
+            return Ok(true);
+        };
+        let belongs_to = belongs_to(&self.owner, id);
+        let Some(plain) = seal.open(&belongs_to, sealed) else {
+            return Ok(false);
+        };
+        self.sealed = Some(seal.seal(&belongs_to, &plain)?);
+        Ok(true)
     }
 
     /// What stays of a deleted hook.
@@ -356,7 +374,7 @@ impl HookRecord {
 
 impl SecretsRecord {
     fn of(hook: &Hook) -> Self {
-        let text = |secret: &Secret| secret.expose().to_owned();
+        let text = |secret: &Secret| secret.expose().to_string();
         Self {
             secret_key: hook.secret_key.as_ref().map(text),
             password: hook.auth.as_ref().map(|auth| text(&auth.password)),

@@ -51,11 +51,11 @@ impl Writer {
     }
 
     fn try_open(&self) -> Result<State, StoreError> {
-        let database = self.opener.open(&self.shared.seal)?;
+        let database = self.opener.open(&self.keys)?;
         let state = database
             .begin_read()
             .map_err(Fault::from)
-            .and_then(|txn| State::load(&txn, &self.shared.seal))
+            .and_then(|txn| State::load(&txn, &self.keys))
             .map_err(|fault| self.opener.failed("reload", fault))?;
         self.shared.put_database(database);
         Ok(state)
@@ -100,6 +100,10 @@ impl Writer {
                 Ok(queued) => match queued.into_command() {
                     Some(Command::Write(write)) => {
                         write.refuse(StoreDown::Reopening(reason.to_owned()));
+                    }
+                    Some(Command::Rotate(reply)) => {
+                        let reason = reason.to_owned();
+                        let _ = reply.send(Err(StoreError::NotNow { reason }));
                     }
                     Some(Command::Close(reply)) => return Some(End::Close(reply)),
                     Some(Command::Compact(reply)) => {

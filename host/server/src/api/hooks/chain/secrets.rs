@@ -80,7 +80,7 @@ pub(super) fn unmask(
     let forgotten = before.iter().filter(|place| !hidden.contains(place));
     hidden = hidden.iter().chain(forgotten).cloned().collect();
     let stored: Option<Value> =
-        link.and_then(|link| serde_json::from_str(link.config.expose()).ok());
+        link.and_then(|link| serde_json::from_str(&link.config.expose()).ok());
     let mut errors = FieldErrors::default();
     let mut kept = Vec::with_capacity(hidden.len());
     for (number, place) in hidden.into_iter().enumerate() {
@@ -130,7 +130,7 @@ pub(in crate::api::hooks) fn may_move(
     };
     let secretive = links.iter().any(|link| {
         let shown = shown(link, snapshot.plugins.get(&link.name));
-        serde_json::from_str(link.config.expose()).ok() != Some(shown)
+        serde_json::from_str(&link.config.expose()).ok() != Some(shown)
     });
     if secretive {
         Err(ASK_ANEW.to_owned())
@@ -146,7 +146,7 @@ fn nothing_behind() -> String {
 /// Without what is secret in it. Nobody knows what that is until a file of the plugin has loaded
 /// once, so then nothing is shown.
 pub(super) fn shown(link: &ChainLink, member: Option<&Arc<Membership>>) -> Value {
-    let config = serde_json::from_str(link.config.expose());
+    let config = serde_json::from_str(&link.config.expose());
     let mut config = config.unwrap_or_else(|_| Value::Object(Map::new()));
     let empty = config.as_object().is_some_and(Map::is_empty);
     let known = member.filter(|member| member.digest.is_some());

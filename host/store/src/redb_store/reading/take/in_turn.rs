@@ -11,7 +11,7 @@ use crate::redb_store::reading::Reading;
 use crate::redb_store::record::Row;
 use crate::redb_store::rows;
 
-impl Reading<'_> {
+impl Reading {
     pub(super) fn take_in_turn(&mut self, asked: &Asked, ordered: Ordered) -> Result<Taken, Fault> {
         let hook = asked.hook;
         let cancelled_below = self.cancelled_below(hook)?;

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{Appended, Hidden, HookRecord, OrderedRecord, Pacing, sealed_tail};
 use crate::redb_store::frame;
+use crate::redb_store::key::Key;
 use crate::redb_store::seal::Seal;
 
 /// With a chain of one plugin, whose config hides these places.
@@ -49,7 +50,7 @@ fn a_hook_without_such_keys_is_sealed_as_it_was_before_there_were_any() {
 
 #[test]
 fn keys_come_back_whatever_stands_beside_them() {
-    let seal = Seal::new(&Zeroizing::new([7; 32]));
+    let seal = Seal::new(Key::new(&Zeroizing::new([7; 32])));
     for hidden in [&[][..], &["/a", "/b/0"]] {
         for hook in [hook(hidden), with_keys(hook(hidden))] {
             let bytes = HookRecord::sealed(&hook, &seal).unwrap().encode();

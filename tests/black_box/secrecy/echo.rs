@@ -1,0 +1,93 @@
+//! A receiver that tells back all it was sent, head and body; at times it fails, or breaks off.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// So seldom it does what was asked where it mostly fails: a receiver that only fails is left alone.
+const WELL_EVERY: usize = 4;
+
+pub(crate) struct Echo {
+    pub(crate) base: String,
+    pub(crate) resets: String,
+    /// Connections end with it.
+    _tasks: JoinSet<()>,
+}
+
+impl Echo {
+    pub(crate) async fn start() -> Self {
+        let mut tasks = JoinSet::new();
+        let count = Arc::new(AtomicUsize::new(0));
+        let router = Router::new().fallback(echo).with_state(count);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let resets = format!("http://{}/", listener.local_addr().unwrap());
+        tasks.spawn(reset(listener));
+        Self {
+            base,
+            resets,
+            _tasks: tasks,
+        }
+    }
+}
+
+async fn echo(
+    State(count): State<Arc<AtomicUsize>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let mut text = String::new();
+    for (name, value) in &headers {
+        text.push_str(&format!(
+            "{name}: {}\n",
+            String::from_utf8_lossy(value.as_bytes())
+        ));
+    }
+    text.push_str(&String::from_utf8_lossy(&body));
+    let well = count
+        .fetch_add(1, Ordering::Relaxed)
+        .is_multiple_of(WELL_EVERY);
+    let status = if uri.path().contains("fails") && !well {
+        StatusCode::INTERNAL_SERVER_ERROR
+    } else {
+        StatusCode::OK
+    };
+    let mut told = HeaderMap::new();
+    for name in ["authorization", "x-partner", "x-plugin-token"] {
+        if let Some(value) = headers.get(name) {
+            told.insert(name, HeaderValue::clone(value));
+        }
+    }
+    // Long answers are cut where they are kept: once amid what they tell.
+    let filler = if uri.path().contains("long") {
+        "x".repeat(16_300)
+    } else {
+        String::new()
+    };
+    (status, told, filler + &text).into_response()
+}
+
+/// Breaks most connections off once something has come.
+async fn reset(listener: TcpListener) {
+    let mut count = 0_usize;
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let mut some = vec![0; 64 << 10];
+        let _ = stream.read(&mut some).await;
+        if count.is_multiple_of(WELL_EVERY) {
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = stream.write_all(answer).await;
+        }
+        count += 1;
+    }
+}
