@@ -69,6 +69,8 @@ struct Model {
     commits: u64,
     attempts_settled: u64,
     events_swept: u64,
+    /// How far retention has come.
+    swept_below: EventKey,
 }
 
 /// What a name was used for.
@@ -130,6 +132,7 @@ impl MemoryStore {
                 commits: 0,
                 attempts_settled: 0,
                 events_swept: 0,
+                swept_below: EventKey(0),
             }),
         })
     }

@@ -19,7 +19,9 @@ impl Model {
         let mut live = self.live_bytes();
         let mut rows = budget.rows.max(1);
         let mut bytes = budget.bytes.max(1) as u64;
-        let oldest: Vec<_> = self.events.values().cloned().collect();
+        // On from where the last step ended, past what could not go.
+        let oldest = self.events.range(self.swept_below..);
+        let oldest: Vec<_> = oldest.map(|(_, event)| event.clone()).collect();
         for event in oldest {
             if !cutoff.takes(event.accepted_at, live) {
                 break;
@@ -29,6 +31,7 @@ impl Model {
                 break;
             }
             rows -= 1;
+            self.swept_below = EventKey(event.key.0 + 1);
             let deliveries = self.deliveries_of(event.key);
             let is_pending = |sequence: &Sequence| {
                 let kept = self.deliveries.get(sequence);
@@ -49,6 +52,7 @@ impl Model {
         }
         self.events_swept += swept.events;
         if !swept.more {
+            self.swept_below = EventKey(0);
             let named: BTreeSet<HookId> = self
                 .deliveries
                 .values()

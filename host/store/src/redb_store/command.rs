@@ -72,7 +72,8 @@ impl Write {
             Self::Settle { items, .. } => 4 * items.len(),
             Self::Change { .. } => 2,
             Self::Direct { directive, .. } => 2 + 4 * recipients(directive),
-            Self::Sweep { budget, .. } => budget.rows,
+            // No more than would fill a commit.
+            Self::Sweep { budget, .. } => budget.rows.min(1000),
         }
     }
 

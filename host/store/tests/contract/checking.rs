@@ -250,7 +250,10 @@ fn cases() -> Vec<(Damage, &'static [&'static str])> {
             again!(EVENT_IDS, "e1", "e2"),
             &["events[2] is not what its id e2 leads to"],
         ),
-        (again!(EVENT_IDS, "e1", "e9"), &[]),
+        (
+            again!(EVENT_IDS, "e1", "e9"),
+            &["event_ids[e9] leads to no event of this id"],
+        ),
         (
             again!(EVENTS, 1, 9),
             &["events[9] has a number that was never given"],
@@ -360,7 +363,7 @@ async fn each_kind_of_damage_is_named_with_its_place_and_the_way_out() {
     let whole = full().await;
     let sound = checked(whole.path(), false).unwrap();
     assert_eq!(sound.found, 0, "{:#?}", sound.findings);
-    assert!(sound.rows > 60 && sound.bytes > 1000, "{sound:?}");
+    assert!(sound.rows >= 50 && sound.bytes > 1000, "{sound:?}");
     for (number, (damage, expected)) in cases().into_iter().enumerate() {
         let folder = damaged(whole.path(), damage);
         let found = checked(folder.path(), false).unwrap();

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use redb::{Database, ReadableTable, TableDefinition};
 use whisperer_domain::catalog::CatalogChange;
@@ -9,7 +11,7 @@ use whisperer_domain::event_type::{EventType, EventTypeInfo, OMS_CATALOGUE};
 use whisperer_domain::hook::Ordered;
 use whisperer_domain::id::Sequence;
 use whisperer_domain::news::NEWS_TYPES;
-use whisperer_domain::port::{Scope, StoreDown};
+use whisperer_domain::port::{Directive, Retention, Scope, Selection, StoreDown};
 use whisperer_store::{RedbStore, StoreError};
 
 use crate::stage::{Stage, TestClock, config, everything};
@@ -219,6 +221,7 @@ async fn an_older_file_is_brought_up_to_date_and_finds_what_it_holds() {
         assert!(stage.post("e1").await.replayed, "its id is known");
         stage.replay("e2").await;
         assert_eq!(stage.deliveries_of("e2").await, [8, 7, 4, 3]);
+        goes_with_all_it_has(&stage).await;
 
         stage.catalog.change(own).await.unwrap();
         drop(stage);
@@ -226,6 +229,30 @@ async fn an_older_file_is_brought_up_to_date_and_finds_what_it_holds() {
         let kept = open().catalog.snapshot().event_types[&failing].clone();
         assert_eq!(*kept, info, "it is not written over");
     }
+}
+
+/// It is whole, what lies in it was counted, and retention finds what belongs to each event.
+async fn goes_with_all_it_has(stage: &Stage) {
+    let checked = stage.ledger.check(9, Arc::new(|_| true)).await.unwrap();
+    assert_eq!(checked.found, 0, "{:#?}", checked.findings);
+    let cancel = Directive::Cancel(Selection::default());
+    stage.direct(cancel).await.unwrap();
+    stage.clock.advance(Duration::from_secs(2));
+    let retention = Retention {
+        age: Some(Duration::from_secs(1)),
+        bytes: None,
+    };
+    assert_eq!(stage.sweep(retention, 1000).await.events, 3);
+    assert!(
+        stage
+            .ledger
+            .page(everything())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+    assert_eq!(stage.ledger.stock().live_bytes, 0, "nothing is left behind");
 }
 
 #[test]

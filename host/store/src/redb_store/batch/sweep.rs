@@ -8,6 +8,7 @@
 //! are looked at before the first is removed, and each once more as it is removed, since one of
 //! them may be brought back between two steps.
 
+use std::mem;
 use std::time::Instant;
 
 use redb::ReadableTable;
@@ -257,12 +258,14 @@ impl Batch<'_, '_> {
         mut from: u64,
         left: &mut Allowance,
     ) -> Result<Came, Fault> {
+        // One at least, however little is left: a step that removes nothing would never end.
+        let mut is_first = true;
         loop {
             let Some(sequences) = self.deliveries_of(named, from)? else {
                 return Ok(Came::Stays);
             };
             for sequence in &sequences {
-                if left.is_used_up() {
+                if !mem::take(&mut is_first) && left.is_used_up() {
                     self.state.cursor.within = Within::Removing(sequence.0);
                     return Ok(Came::Unfinished);
                 }

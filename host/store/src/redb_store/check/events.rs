@@ -74,6 +74,18 @@ impl Checking<'_> {
         Ok(named.map_or(true, |named| named.event == key))
     }
 
+    /// Damage of the event is found where events are looked at.
+    fn has_id(&self, key: EventKey, id: &EventId) -> Result<bool, UpkeepError> {
+        let Some(events) = &self.there.events else {
+            return Ok(false);
+        };
+        let Some(bytes) = events.get(key.0).map_err(failed)? else {
+            return Ok(false);
+        };
+        let head = record::decode_event_head(key, bytes.value());
+        Ok(head.map_or(true, |(its, _)| its == *id))
+    }
+
     /// Ids, filters and replays.
     pub(super) fn names(&mut self) -> Result<(), UpkeepError> {
         for row in all(&self.there.event_ids)? {
@@ -87,10 +99,15 @@ impl Checking<'_> {
             let Some(named) = self.unless_damaged(named, ID_LOST)? else {
                 continue;
             };
-            if !has(&self.there.events, named.event.0)? {
+            if !self.has_id(named.event, &id)? {
                 let meaning = "an event posted under this id is taken for a repetition, and is not \
                                delivered; post it under another one";
-                self.find("event_ids", &id.as_str(), "leads to no event", meaning);
+                self.find(
+                    "event_ids",
+                    &id.as_str(),
+                    "leads to no event of this id",
+                    meaning,
+                );
             }
             let first = named.first.unwrap_or(Sequence(0));
             if first.0.saturating_add(named.deliveries) > self.counters.sequence {

@@ -21,7 +21,7 @@ use whisperer_domain::sign::SignatureForm;
 use whisperer_domain::time::Timestamp;
 
 use super::pin::HeaderOpRecord;
-use super::{decode_health, encode_health};
+use super::{Counters, Kept, decode_counters, decode_health, encode_counters, encode_health};
 
 fn hex<T: Serialize>(value: &T) -> String {
     let bytes = postcard::to_extend(value, Vec::new()).unwrap();
@@ -247,4 +247,22 @@ fn what_lanes_learn_keeps_its_bytes() {
         )
     );
     assert_eq!(decode_health(HookId(1), &bytes).unwrap(), health);
+}
+
+#[test]
+fn what_the_counters_say_of_retention_is_a_tail_that_older_ones_lack() {
+    let first = encode_counters(&Counters::FIRST);
+    assert_eq!(first[5..], [1, 1, 1, 1, 0, 0, 0]);
+    let kept = Kept {
+        live_bytes: 300,
+        events_swept: 2,
+    };
+    let counters = Counters {
+        kept,
+        ..Counters::FIRST
+    };
+    let bytes = encode_counters(&counters);
+    assert_eq!(bytes[first.len()..], [0xac, 0x02, 0x02]);
+    assert_eq!(decode_counters("c", &bytes).unwrap(), counters);
+    assert_eq!(decode_counters("c", &first).unwrap(), Counters::FIRST);
 }
