@@ -65,9 +65,9 @@ bench-lanes: build
 	$(TARGET)/release/examples/bench_lanes --folder $(TARGET)/bench-lanes \
 		--json $(TARGET)/bench-lanes.json $(LANES)
 
-# Components of others' tools, made straight from wit/, through a real server; and the templates that
-# need such tools. Needs npm and python3 and installs three tools, so neither `make test` nor CI runs
-# it.
+# What a server signs, verified by what receivers in Python and JavaScript use; components of others'
+# tools, made straight from wit/, through a real server; and the templates that need such tools. Needs
+# npm and python3 and installs what it takes, so neither `make test` nor CI runs it.
 foreign: build
 	tests/foreign.sh $(TARGET)/release/whisperer $(TARGET)/foreign
 

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Components that this project did not build: one of componentize-js, one of componentize-py, each
 # made straight from wit/ as the tool's own documents say, then delivered through by a real server.
-# And new projects in JavaScript and Python, which are built and hold their golden cases.
+# And new projects in JavaScript and Python, which are built and hold their golden cases. First of
+# all the signatures of a real server, verified by what receivers in these languages use.
 #
 # Not a part of `make test`, because it installs these tools from their registries.
 # tests/foreign.sh WHISPERER FOLDER: the binary, and where tools and components are kept.
 set -euo pipefail
+# The scripts import from one another, and the sources are to stay as they are.
+export PYTHONDONTWRITEBYTECODE=1
 sources="$(cd "$(dirname "$0")" && pwd)"
 whisperer="$(realpath "$1")"
 mkdir -p "$2"
@@ -13,6 +16,10 @@ cd "$2"
 
 COMPONENTIZE_JS=0.23.0
 COMPONENTIZE_PY=0.25.1
+STANDARDWEBHOOKS_JS=1.1.1
+OCTOKIT_WEBHOOKS=6.0.0
+STANDARDWEBHOOKS_PY=1.1.0
+CRYPTOGRAPHY=50.0.2
 
 timed() {
   local what="$1" start
@@ -32,6 +39,23 @@ install_py() {
   .venv/bin/pip install --quiet --disable-pip-version-check "componentize-py==$COMPONENTIZE_PY"
 }
 
+# In a folder of its own: npm takes out what it was not told of this time.
+install_verifiers() {
+  mkdir -p verify
+  npm install --prefix verify --no-save --no-audit --no-fund --loglevel=error \
+    "standardwebhooks@$STANDARDWEBHOOKS_JS" "@octokit/webhooks-methods@$OCTOKIT_WEBHOOKS"
+  python3 -m venv verify/.venv
+  verify/.venv/bin/pip install --quiet --disable-pip-version-check \
+    "standardwebhooks==$STANDARDWEBHOOKS_PY" "cryptography==$CRYPTOGRAPHY"
+}
+
+verify() {
+  verify/.venv/bin/python "$sources/foreign/verify.py" "$whisperer" verify/captures.json
+  # Beside its libraries, where node looks for them.
+  cp "$sources/foreign/verify.mjs" verify/
+  node verify/verify.mjs verify/captures.json
+}
+
 # Without these two it would import wasi:http, which no plugin gets.
 build_js() {
   npx componentize-js --wit wit --world-name plugin --disable http --disable fetch-event \
@@ -42,6 +66,9 @@ build_py() {
   .venv/bin/componentize-py --wit-path wit --world plugin componentize component \
     --output foreign-py.wasm
 }
+
+test -d verify/node_modules/@octokit || timed "install verifiers" install_verifiers
+timed "verify signatures" verify
 
 rm -rf wit
 cp -r "$sources/../wit" wit

@@ -1,70 +1,13 @@
 """Starts a server, drops the given components into its folder, posts two events for each, and
 looks at what a receiver gets. deliver.py WHISPERER COMPONENT..."""
 
-import http.server
 import json
-import os
 import pathlib
-import queue
 import shutil
-import subprocess
 import sys
-import tempfile
-import threading
 import time
-import urllib.error
-import urllib.request
 
-TOKEN = "whs_tests-only-0123456789abcdef"
-# Each of these components is compiled for many seconds, on a busy machine for minutes.
-PATIENCE_SECS = 600
-
-
-class Receiver(http.server.BaseHTTPRequestHandler):
-    got = queue.Queue()
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.got.put((self.path, dict(self.headers), body))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-class Api:
-    def __init__(self, base):
-        self.base = base
-
-    def call(self, method, path, body=None):
-        request = urllib.request.Request(
-            f"{self.base}/whisperer{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Token {TOKEN}", "Content-Type": "application/json"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.loads(answer.read())
-        except urllib.error.HTTPError as refused:
-            if refused.code == 404:
-                return None
-            sys.exit(f"{method} {path}: {refused.code} {refused.read().decode()}")
-
-
-def until(what, look):
-    end = time.monotonic() + PATIENCE_SECS
-    while time.monotonic() < end:
-        if (found := look()) is not None:
-            return found
-        time.sleep(0.1)
-    sys.exit(f"not within {PATIENCE_SECS} s: {what}")
-
-
-def same(what, found, wanted):
-    if found != wanted:
-        sys.exit(f"{what}: {found!r}, and {wanted!r} was due")
+from server import Receiver, running, same, until
 
 
 def loaded(api, name):
@@ -101,7 +44,7 @@ def one(api, receiver, folder, component):
     path, headers, body = Receiver.got.get(timeout=10)
     same("the path", path, f"/{name}")
     same("the body", json.loads(body), {"from": name, "number": "P-ä1"})
-    same("its header", {k.lower(): v for k, v in headers.items()}.get("x-made-by"), name)
+    same("its header", headers.get("x-made-by"), name)
     same("what else came", Receiver.got.qsize(), 0)
     by_state = {it["state"]: it for it in deliveries}
     same("the states", sorted(by_state), ["delivered", "discarded"])
@@ -114,25 +57,9 @@ def one(api, receiver, folder, component):
 
 def main():
     whisperer, *components = sys.argv[1:]
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    receiver = f"http://127.0.0.1:{server.server_port}"
-    with tempfile.TemporaryDirectory() as data:
-        child = subprocess.Popen(
-            [whisperer, "serve", "--listen", "127.0.0.1:0", "--data", data,
-             "--allow-network", "127.0.0.0/8"],
-            env={**os.environ, "WHISPERER_ADMIN_TOKEN": TOKEN},
-            stdout=subprocess.PIPE, text=True,
-        )
-        try:
-            line = next(it for it in child.stdout if "http://" in it)
-            api = Api(line[line.index("http://"):].strip())
-            folder = pathlib.Path(data, "plugins")
-            for component in components:
-                one(api, receiver, folder, pathlib.Path(component))
-        finally:
-            child.terminate()
-            child.wait(timeout=60)
+    with running(whisperer) as (api, receiver, folder):
+        for component in components:
+            one(api, receiver, folder, pathlib.Path(component))
 
 
 main()

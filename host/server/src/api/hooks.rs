@@ -16,6 +16,7 @@ mod pause;
 mod public_key;
 mod registry;
 mod retry;
+mod room;
 mod rotate;
 mod sample;
 pub(in crate::api) mod schema;

@@ -81,9 +81,9 @@ async fn each_fault_is_named_where_it_is() {
             "\"soap\" is not a valid choice.",
         ),
         (
-            json!({"signatures": ["whisperer", "ed25519"]}),
+            json!({"signatures": ["whisperer", "ed448"]}),
             "/signatures/1/0",
-            "\"ed25519\" is not a valid choice.",
+            "\"ed448\" is not a valid choice.",
         ),
         (
             json!({"signatures": ["github", "github"]}),

@@ -3,8 +3,6 @@
 //! All fields are looked at before anything is said, so that one round shows every fault. Only
 //! secrets outlive a PUT that does not mention them.
 
-mod room;
-
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use whisperer_domain::catalog::CatalogSnapshot;
@@ -13,11 +11,9 @@ use whisperer_domain::id::{HookId, Owner};
 use whisperer_domain::target_url::{TARGET_URL_BYTES_MAX, TargetUrl};
 use whisperer_domain::time::Timestamp;
 
-pub(super) use room::check as room;
-
 use super::chain::{self, Old};
 use super::settings::Settings;
-use super::{config, filter, keys, secret_key, subscription};
+use super::{config, filter, keys, room, secret_key, subscription};
 use crate::api::Api;
 use crate::api::auth::Principal;
 use crate::api::body;
@@ -180,7 +176,7 @@ pub(super) fn hook(
         revision: old.map_or(0, |old| old.revision),
         secrets_unreadable: old.is_some_and(|old| old.secrets_unreadable),
     };
-    if let Err(words) = room(&hook, snapshot) {
+    if let Err(words) = room::check(&hook, snapshot) {
         errors.add("non_field_errors", words);
     }
     errors.or(hook)

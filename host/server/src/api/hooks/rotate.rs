@@ -23,10 +23,10 @@ use whisperer_domain::secret::Secret;
 use whisperer_domain::sign::{OLD_KEYS_MAX, SignatureForm};
 use whisperer_domain::time::Timestamp;
 
-use super::draft::{self, Basis};
+use super::draft::Basis;
 use super::{
-    HookView, STALE_ROUNDS_MAX, check_if_match, etag, hook_id, keys, secret_key, subscription,
-    visible,
+    HookView, STALE_ROUNDS_MAX, check_if_match, etag, hook_id, keys, room, secret_key,
+    subscription, visible,
 };
 use crate::api::Api;
 use crate::api::auth::Principal;
@@ -216,7 +216,7 @@ fn rotated(
     let mut errors = FieldErrors::default();
     match new.rotate(FreshKeys { secret, pair }, overlap, now) {
         Ok(()) => {
-            if let Err(words) = draft::room(&new, snapshot) {
+            if let Err(words) = room::check(&new, snapshot) {
                 errors.add("non_field_errors", words);
             }
         }
