@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::runtime::Runtime;
 
 /// By path.
 type Counts = Arc<Mutex<HashMap<String, usize>>>;
@@ -18,24 +18,44 @@ type Counts = Arc<Mutex<HashMap<String, usize>>>;
 pub(crate) struct Echo {
     pub(crate) base: String,
     pub(crate) resets: String,
-    /// Connections end with it.
-    _tasks: JoinSet<()>,
+    /// Its own, so that its connections end with it.
+    runtime: Option<Runtime>,
 }
 
 impl Echo {
-    pub(crate) async fn start() -> Self {
-        let mut tasks = JoinSet::new();
+    pub(crate) fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let bind = || {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let address = listener.local_addr().unwrap();
+            let _inside = runtime.enter();
+            (TcpListener::from_std(listener).unwrap(), address)
+        };
         let router = Router::new().fallback(echo).with_state(Counts::default());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let resets = format!("http://{}/", listener.local_addr().unwrap());
-        tasks.spawn(reset(listener));
+        let (listener, address) = bind();
+        let base = format!("http://{address}");
+        runtime.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let (listener, address) = bind();
+        let resets = format!("http://{address}/");
+        runtime.spawn(reset(listener));
         Self {
             base,
             resets,
-            _tasks: tasks,
+            runtime: Some(runtime),
+        }
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Not by waiting: this may be within another runtime.
+            runtime.shutdown_background();
         }
     }
 }

@@ -183,7 +183,7 @@ pub(super) async fn patch(
 
 /// A hook that is still to be made, without what the store gives it.
 fn asked_for(hook: &Hook, snapshot: &CatalogSnapshot) -> Result<Value, Problem> {
-    let view = HookView::of(hook, None, snapshot);
+    let view = HookView::remembered(hook, snapshot);
     let mut shown = serde_json::to_value(&view).map_err(|error| Problem::internal(&error))?;
     if let Some(members) = shown.as_object_mut() {
         for given in ["id", "created_date", "modified_date", "state"] {
@@ -231,8 +231,8 @@ async fn change(
             draft::hook(&input, api, &snapshot, basis, who).map_err(Problem::invalid_at_top)?;
         let note = who.note(
             manner.word(),
-            Some(&HookView::of(old, None, &snapshot)),
-            Some(&HookView::of(&new, None, &snapshot)),
+            Some(&HookView::remembered(old, &snapshot)),
+            Some(&HookView::remembered(&new, &snapshot)),
         );
         match api
             .catalog
@@ -285,7 +285,7 @@ pub(super) async fn delete(
     check_if_match(&headers, hook)?;
     let note = who.note(
         "deleted",
-        Some(&HookView::of(hook, None, &snapshot)),
+        Some(&HookView::remembered(hook, &snapshot)),
         None::<&()>,
     );
     api.catalog

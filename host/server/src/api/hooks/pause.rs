@@ -91,8 +91,8 @@ async fn change(api: &Api, who: &Principal, id: &str, wish: Wish) -> Result<Resp
         });
         let note = who.note(
             wish.word(),
-            Some(&HookView::of(old, None, &snapshot)),
-            Some(&HookView::of(&new, None, &snapshot)),
+            Some(&HookView::remembered(old, &snapshot)),
+            Some(&HookView::remembered(&new, &snapshot)),
         );
         match api
             .catalog
