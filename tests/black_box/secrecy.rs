@@ -369,7 +369,7 @@ async fn ten_thousand_operations_leave_no_secret_anywhere() {
     let secrets = Secrets::new(&server).await;
     let (all, header) = secrets.needles();
     let marker = random("marker");
-    let echo = Echo::start().await;
+    let echo = Echo::start();
     let mut hooks = Vec::new();
     for hook in secrets.hooks(&echo, &marker) {
         let call = server.call_as(&secrets.token, Method::POST, "/hooks/", Some(&hook));

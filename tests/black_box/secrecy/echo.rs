@@ -1,7 +1,7 @@
 //! A receiver that tells back all it was sent, head and body; at times it fails, or breaks off.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -10,43 +10,57 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::runtime::Runtime;
 
-/// So seldom it does what was asked where it mostly fails: a receiver that only fails is left alone.
-const WELL_EVERY: usize = 4;
+/// By path.
+type Counts = Arc<Mutex<HashMap<String, usize>>>;
 
 pub(crate) struct Echo {
     pub(crate) base: String,
     pub(crate) resets: String,
-    /// Connections end with it.
-    _tasks: JoinSet<()>,
+    /// Its own, so that its connections end with it.
+    runtime: Option<Runtime>,
 }
 
 impl Echo {
-    pub(crate) async fn start() -> Self {
-        let mut tasks = JoinSet::new();
-        let count = Arc::new(AtomicUsize::new(0));
-        let router = Router::new().fallback(echo).with_state(count);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let resets = format!("http://{}/", listener.local_addr().unwrap());
-        tasks.spawn(reset(listener));
+    pub(crate) fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let bind = || {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let address = listener.local_addr().unwrap();
+            let _inside = runtime.enter();
+            (TcpListener::from_std(listener).unwrap(), address)
+        };
+        let router = Router::new().fallback(echo).with_state(Counts::default());
+        let (listener, address) = bind();
+        let base = format!("http://{address}");
+        runtime.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let (listener, address) = bind();
+        let resets = format!("http://{address}/");
+        runtime.spawn(reset(listener));
         Self {
             base,
             resets,
-            _tasks: tasks,
+            runtime: Some(runtime),
         }
     }
 }
 
-async fn echo(
-    State(count): State<Arc<AtomicUsize>>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+impl Drop for Echo {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Not by waiting: this may be within another runtime.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn echo(State(counts): State<Counts>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let mut text = String::new();
     for (name, value) in &headers {
         text.push_str(&format!(
@@ -55,9 +69,13 @@ async fn echo(
         ));
     }
     text.push_str(&String::from_utf8_lossy(&body));
-    let well = count
-        .fetch_add(1, Ordering::Relaxed)
-        .is_multiple_of(WELL_EVERY);
+    // Every other time it does what was asked: a receiver that only fails is left alone.
+    let well = {
+        let mut counts = counts.lock().unwrap();
+        let count = counts.entry(uri.path().to_owned()).or_default();
+        *count += 1;
+        count.is_multiple_of(2)
+    };
     let status = if uri.path().contains("fails") && !well {
         StatusCode::INTERNAL_SERVER_ERROR
     } else {
@@ -78,13 +96,13 @@ async fn echo(
     (status, told, filler + &text).into_response()
 }
 
-/// Breaks most connections off once something has come.
+/// Breaks every other connection off once something has come.
 async fn reset(listener: TcpListener) {
     let mut count = 0_usize;
     while let Ok((mut stream, _)) = listener.accept().await {
         let mut some = vec![0; 64 << 10];
         let _ = stream.read(&mut some).await;
-        if count.is_multiple_of(WELL_EVERY) {
+        if count.is_multiple_of(2) {
             let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
             let _ = stream.write_all(answer).await;
         }

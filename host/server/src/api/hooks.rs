@@ -195,7 +195,7 @@ pub(super) async fn patch(
 
 /// A hook that is still to be made, without what the store gives it.
 fn asked_for(hook: &Hook, snapshot: &CatalogSnapshot, now: Timestamp) -> Result<Value, Problem> {
-    let view = HookView::of(hook, None, snapshot, now);
+    let view = HookView::remembered(hook, snapshot, now);
     let mut shown = serde_json::to_value(&view).map_err(|error| Problem::internal(&error))?;
     if let Some(members) = shown.as_object_mut() {
         for given in ["id", "created_date", "modified_date", "state"] {
@@ -245,8 +245,8 @@ async fn change(
         let now = api.clock.now();
         let note = who.note(
             manner.word(),
-            Some(&HookView::of(old, None, &snapshot, now)),
-            Some(&HookView::of(&new, None, &snapshot, now)),
+            Some(&HookView::remembered(old, &snapshot, now)),
+            Some(&HookView::remembered(&new, &snapshot, now)),
         );
         match api
             .catalog
@@ -299,7 +299,7 @@ pub(super) async fn delete(
     check_if_match(&headers, hook)?;
     let note = who.note(
         "deleted",
-        Some(&HookView::of(hook, None, &snapshot, api.clock.now())),
+        Some(&HookView::remembered(hook, &snapshot, api.clock.now())),
         None::<&()>,
     );
     api.catalog

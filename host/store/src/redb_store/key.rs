@@ -113,7 +113,9 @@ pub(super) fn replace(key_file: &Path, ring: &[Key]) -> Result<(), StoreError> {
         bytes.extend_from_slice(&*key.bare());
     }
     let temp = super::file::temp_beside(key_file)?;
-    let placed = write_new(&temp, &bytes).and_then(|()| fs::rename(&temp, key_file));
+    let placed = write_new(&temp, &bytes)
+        .and_then(|()| keep_owner(key_file, &temp))
+        .and_then(|()| fs::rename(&temp, key_file));
     if placed.is_err() {
         let _ = fs::remove_file(&temp);
     }
@@ -124,6 +126,23 @@ pub(super) fn replace(key_file: &Path, ring: &[Key]) -> Result<(), StoreError> {
             path: key_file.to_owned(),
             source,
         })
+}
+
+/// Root may exchange the keys of a server that runs as somebody else, and that must be able to read
+/// them.
+fn keep_owner(key_file: &Path, temp: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+        match fs::metadata(key_file) {
+            Ok(old) => chown(temp, Some(old.uid()), Some(old.gid()))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (key_file, temp);
+    Ok(())
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -11,7 +11,7 @@ use super::RedbStore;
 use super::command::{Command, Queued};
 use super::fault::Fault;
 use super::record::{HookRecord, sealer_of_pin};
-use super::seal::{KeyId, Seal};
+use super::seal::KeyId;
 use super::shared::Shared;
 use super::tables::{HOOKS, PINS};
 use crate::error::StoreError;
@@ -97,7 +97,6 @@ impl RedbStore {
 
 fn counted(shared: &Shared) -> Result<Vec<KeyUse>, Fault> {
     let txn = shared.begin_read()?;
-    let seal = shared.seal.load_full();
     let mut uses: BTreeMap<KeyId, (u64, u64)> = BTreeMap::new();
     for row in txn.open_table(HOOKS)?.iter()? {
         let (key, bytes) = row?;
@@ -113,20 +112,20 @@ fn counted(shared: &Shared) -> Result<Vec<KeyUse>, Fault> {
             uses.entry(key).or_default().1 += 1;
         }
     }
-    Ok(listed(&seal, uses))
+    Ok(listed(&shared.keys.load(), uses))
 }
 
 /// In the order of the key file, then what is missing there.
-fn listed(seal: &Seal, mut uses: BTreeMap<KeyId, (u64, u64)>) -> Vec<KeyUse> {
+fn listed(ids: &[KeyId], mut uses: BTreeMap<KeyId, (u64, u64)>) -> Vec<KeyUse> {
     let mut keys = Vec::new();
-    for id in seal.key_ids() {
-        let (hooks, pins) = uses.remove(&id).unwrap_or_default();
-        let standing = if id == seal.key_id() {
+    for (number, id) in ids.iter().enumerate() {
+        let (hooks, pins) = uses.remove(id).unwrap_or_default();
+        let standing = if number == 0 {
             KeyStanding::Seals
         } else {
             KeyStanding::Opens
         };
-        keys.push((id, standing, hooks, pins));
+        keys.push((*id, standing, hooks, pins));
     }
     let missing = uses.into_iter();
     keys.extend(missing.map(|(id, (hooks, pins))| (id, KeyStanding::Missing, hooks, pins)));

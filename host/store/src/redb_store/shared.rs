@@ -16,14 +16,16 @@ use whisperer_domain::time::Timestamp;
 
 use super::fault::Fault;
 use super::long_reads::LongReads;
-use super::seal::Seal;
+use super::seal::{KeyId, Seal};
 use super::state::State;
 use crate::watches::Watches;
 
 pub(super) struct Shared {
     database: RwLock<Option<Database>>,
-    /// Exchanged by the writer alone.
+    /// Every key that this process knows of. Exchanged by the writer alone.
     pub(super) seal: ArcSwap<Seal>,
+    /// Those that stand in the key file.
+    pub(super) keys: ArcSwap<Vec<KeyId>>,
     pub(super) catalog: ArcSwap<CatalogSnapshot>,
     health: ArcSwap<StoreHealth>,
     sink: Mutex<Option<Arc<dyn FeedSink>>>,
@@ -48,6 +50,7 @@ impl Shared {
     pub(super) fn new(database: Database, seal: Seal, state: &State) -> Self {
         let shared = Self {
             database: RwLock::new(Some(database)),
+            keys: ArcSwap::from_pointee(seal.key_ids()),
             seal: ArcSwap::from_pointee(seal),
             catalog: ArcSwap::new(Arc::clone(&state.catalog)),
             health: ArcSwap::from_pointee(StoreHealth::Ready),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use whisperer_domain::header;
-use whisperer_domain::secret::Secret;
+use whisperer_domain::secret::{MASK, Secret};
 
 use crate::api::field_errors::{Checked, FieldErrors};
 use crate::api::value;
@@ -29,6 +29,15 @@ pub(super) fn read(given: &Value) -> Checked<Vec<(String, Secret)>> {
         .into_iter()
         .map(|(name, text)| (name.to_owned(), Secret::new(text.to_owned())))
         .collect())
+}
+
+/// Their names alone tell what was changed.
+pub(super) fn masked(headers: Option<&[(String, Secret)]>) -> Value {
+    let Some(headers) = headers else {
+        return Value::Null;
+    };
+    let members = headers.iter().map(|(name, _)| (name.clone(), MASK.into()));
+    Value::Object(members.collect())
 }
 
 /// Shown as they are: their owner wrote them, and clients of the OMS send back what they read.

@@ -92,8 +92,8 @@ async fn change(api: &Api, who: &Principal, id: &str, wish: Wish) -> Result<Resp
         let now = api.clock.now();
         let note = who.note(
             wish.word(),
-            Some(&HookView::of(old, None, &snapshot, now)),
-            Some(&HookView::of(&new, None, &snapshot, now)),
+            Some(&HookView::remembered(old, &snapshot, now)),
+            Some(&HookView::remembered(&new, &snapshot, now)),
         );
         match api
             .catalog

@@ -149,8 +149,8 @@ async fn change(
         let new = rotated(old, &snapshot, secret.clone(), wish.overlap, now)?;
         let note = who.note(
             "secret rotated",
-            Some(&HookView::of(old, None, &snapshot, now)),
-            Some(&HookView::of(&new, None, &snapshot, now)),
+            Some(&HookView::remembered(old, &snapshot, now)),
+            Some(&HookView::remembered(&new, &snapshot, now)),
         );
         match api
             .catalog

@@ -24,7 +24,6 @@ pub(in crate::api) struct HookView<'a> {
     event_type: String,
     #[schema(value_type = RetryCountdownConfig)]
     retry_countdown_config: Value,
-    /// Values are masked.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     additional_headers: Value,
     /// The mask, if there is one.
@@ -56,6 +55,18 @@ pub(in crate::api) struct HookView<'a> {
 }
 
 impl<'a> HookView<'a> {
+    /// As the audit remembers it: in the database, and for whoever may read the audit.
+    pub(in crate::api) fn remembered(
+        hook: &'a Hook,
+        snapshot: &CatalogSnapshot,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            additional_headers: headers::masked(hook.additional_headers.as_deref()),
+            ..Self::of(hook, None, snapshot, now)
+        }
+    }
+
     /// Without its lane a hook is shown as well: see [`state`].
     pub(in crate::api) fn of(
         hook: &'a Hook,

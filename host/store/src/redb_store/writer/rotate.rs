@@ -42,9 +42,14 @@ impl Writer {
         let open: Seal = self.shared.seal.load().after(key);
         self.shared.seal.store(open.into());
         tracing::info!(key = %keys.key_id(), "a new key seals from now on; what is there follows");
-        self.keys = keys;
+        self.now_in_the_file(keys);
         self.state.rekeying = Some(Rekeying::default());
         Ok(())
+    }
+
+    fn now_in_the_file(&mut self, keys: Seal) {
+        self.shared.keys.store(keys.key_ids().into());
+        self.keys = keys;
     }
 
     /// Step 4, after the commit of the last rows.
@@ -64,7 +69,7 @@ impl Writer {
                     left,
                     "everything that opens is sealed under the newest key"
                 );
-                self.keys = keys;
+                self.now_in_the_file(keys);
             }
             Err(error) => {
                 tracing::error!(%error, "older keys stay in the key file: the next start tries again");
