@@ -29,3 +29,5 @@ pub use config::StoreConfig;
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use redb_store::RedbStore;
+#[cfg(fuzzing)]
+pub use redb_store::record_codec;

@@ -33,6 +33,9 @@ mod state;
 mod tables;
 mod writer;
 
+#[cfg(fuzzing)]
+pub use record::record_codec;
+
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -17,6 +17,7 @@ const DATES_END_MS: u64 = 253_402_300_799_999;
 
 /// # Panics
 /// The property does not hold.
+#[cfg_attr(not(fuzzing), expect(unreachable_pub, reason = "the fuzzer comes in by it"))]
 pub fn retry_after(input: &[u8]) {
     let Some((now, value)) = input.split_first_chunk::<8>() else {
         return;

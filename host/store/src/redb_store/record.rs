@@ -12,6 +12,8 @@ mod format;
 mod health;
 mod hook;
 mod order;
+#[cfg(any(test, fuzzing))]
+mod property;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,8 @@ pub(super) use event_type::{decode_event_type, encode_event_type};
 pub(super) use health::{decode_health, encode_health};
 pub(super) use hook::HookRecord;
 pub(super) use order::{Order, OrderRecord};
+#[cfg(fuzzing)]
+pub use property::record_codec;
 
 /// Of an event that came as a CloudEvent: its attributes stand between head and payload.
 const CLOUD_EVENT_VERSION: u8 = 2;
@@ -200,6 +204,9 @@ pub(super) fn encode_pin(pin: Pin) -> Vec<u8> {
 pub(super) fn decode_pin(sequence: Sequence, bytes: &[u8]) -> Result<Pin, Fault> {
     let (record, tail) = frame::decode_with_tail("pins", &sequence.0, bytes)?;
     Ok(match record {
+        PinRecord::Unchanged { .. } if !tail.is_empty() => {
+            return Err(frame::damaged("pins", &sequence.0, "has bytes after its end"));
+        }
         PinRecord::Unchanged { envelope, digests } => Pin::Unchanged { envelope, digests },
         PinRecord::Made {
             content_type,
@@ -251,10 +258,12 @@ pub(super) fn encode_token(token: &Token) -> Vec<u8> {
 
 pub(super) fn decode_token(hash: [u8; 32], bytes: &[u8]) -> Result<Token, Fault> {
     let (record, tail): (TokenRecord, _) = frame::decode_with_tail("tokens", &"?", bytes)?;
-    let rights = match <[u8; 2]>::try_from(tail) {
-        Ok(bits) => Rights::of_bits(u16::from_le_bytes(bits)),
-        Err(_) if record.admin => Rights::from_iter([Right::Admin]),
-        Err(_) => Rights::of_an_owner(),
+    let rights = match tail {
+        [low, high] => Rights::of_bits(u16::from_le_bytes([*low, *high])),
+        [] if record.admin => Rights::from_iter([Right::Admin]),
+        [] => Rights::of_an_owner(),
+        // Not the rights of a token that was never given any.
+        [..] => return Err(frame::damaged("tokens", &"?", "has a tail of another length")),
     };
     Ok(Token {
         hash,
