@@ -145,7 +145,8 @@ fn check_content_type(text: &str) -> Result<(), String> {
                 .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
     };
     let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
-    let names = essence.trim_end().split_once('/');
+    // Spaces alone: what else counts as white space, line ends among it, is no part of a header.
+    let names = essence.trim_end_matches(' ').split_once('/');
     let good = names.is_some_and(|(kind, subtype)| token(kind) && token(subtype))
         && parameters
             .bytes()
@@ -176,6 +177,9 @@ mod tests {
             "/",
             "text/",
             "text/plain\r\nx: y",
+            "text/plain\r\n",
+            "text/plain\u{c};a=b",
+            "text/plain\u{2003}",
             "te xt/plain",
             "ä/b",
             &long,

@@ -7,7 +7,8 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use whisperer_domain::cloud_event::{
-    CloudAttributes, EXTENSIONS_MAX, Said, check_name, check_text, check_uri_reference, is_extension,
+    CloudAttributes, EXTENSIONS_MAX, Said, check_name, check_text, check_uri_reference,
+    is_extension,
 };
 use whisperer_domain::envelope::{Envelope, is_json};
 use whisperer_domain::event::Event;
@@ -25,14 +26,22 @@ pub fn cloud_event(input: &[u8]) {
     };
     let mut parts = text.splitn(3, '\n');
     let (one, other, data) = (parts.next(), parts.next(), parts.next().unwrap_or(""));
-    let said = |line: Option<&str>| serde_json::from_str(line?).ok().and_then(|given| read(&given));
+    let said = |line: Option<&str>| {
+        serde_json::from_str(line?)
+            .ok()
+            .and_then(|given| read(&given))
+    };
     let Some(one) = said(one) else {
         return;
     };
     check_event(&one, data);
     if let Some(other) = said(other) {
         let is_same = one.source == other.source && one.id == other.id;
-        assert_eq!(one.event_id() == other.event_id(), is_same, "{one:?} and {other:?}");
+        assert_eq!(
+            one.event_id() == other.event_id(),
+            is_same,
+            "{one:?} and {other:?}"
+        );
         assert_eq!(one.fingerprint() == other.fingerprint(), is_same);
         check_pattern(&one.event_type, &other.event_type);
     }
@@ -70,8 +79,14 @@ fn check_event(said: &Said, data: &str) {
     let id = said.event_id().expect("checked attributes make an id");
     assert!(id.as_str().starts_with("ce:"));
     let attributes = said.attributes();
-    assert_eq!(CloudAttributes::stored(attributes.members()).as_ref(), Some(&attributes));
-    let event = Event { cloud: Some(attributes), ..event() };
+    assert_eq!(
+        CloudAttributes::stored(attributes.members()).as_ref(),
+        Some(&attributes)
+    );
+    let event = Event {
+        cloud: Some(attributes),
+        ..event()
+    };
     for content_type in ["application/json", "text/plain"] {
         if is_json(content_type) && json::check_payload(data.as_bytes()).is_err() {
             continue;
@@ -90,10 +105,15 @@ fn check_body(said: &Said, body: &[u8], content_type: &str) {
         Ok(value) => value,
         Err(error) => panic!("{body}: {error}"),
     };
-    let data = if is_json(content_type) { "data" } else { "data_base64" };
+    let data = if is_json(content_type) {
+        "data"
+    } else {
+        "data_base64"
+    };
     let optional = [&said.time, &said.subject, &said.dataschema];
     // specversion, id, source, type, datacontenttype and the data: none of them twice.
-    let expected = 6 + optional.iter().filter(|given| given.is_some()).count() + said.extensions.len();
+    let expected =
+        6 + optional.iter().filter(|given| given.is_some()).count() + said.extensions.len();
     assert_eq!(value.len(), expected, "{body}");
     for (name, is) in [
         ("specversion", "1.0"),
@@ -115,7 +135,10 @@ fn check_pattern(pattern: &str, name: &str) {
     let (Ok(parsed), Ok(name)) = (EventPattern::parse(pattern), EventType::parse(name)) else {
         return;
     };
-    assert_eq!(EventPattern::parse(&parsed.to_string()).as_ref(), Ok(&parsed));
+    assert_eq!(
+        EventPattern::parse(&parsed.to_string()).as_ref(),
+        Ok(&parsed)
+    );
     let operational = |text: &str| text == "whisperer" || text.starts_with("whisperer.");
     let expected = match pattern.strip_suffix(".*") {
         Some(above) => name.as_str().starts_with(&format!("{above}.")),

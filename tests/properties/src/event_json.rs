@@ -131,13 +131,20 @@ fn check_numbers(input: &[u8]) {
 
 /// As `POST /events/` takes a payload out of its body.
 fn check_cut(input: &[u8]) {
-    let Ok(Posted { payload: Some(payload) }) = serde_json::from_slice::<Posted<'_>>(input) else {
+    let Ok(Posted {
+        payload: Some(payload),
+    }) = serde_json::from_slice::<Posted<'_>>(input)
+    else {
         return;
     };
     let payload = payload.get().as_bytes();
     assert!(input.windows(payload.len()).any(|part| part == payload));
     assert_eq!(json::check(payload), Ok(()), "a part of what passed");
-    assert_eq!(json::check_payload(payload), Ok(()), "one level less than the body");
+    assert_eq!(
+        json::check_payload(payload),
+        Ok(()),
+        "one level less than the body"
+    );
 }
 
 /// A payload that was let in is whole in every envelope, and every envelope is JSON.
@@ -148,7 +155,12 @@ fn check_spliced(payload: &[u8]) {
     let event = event();
     let uuid = DeliveryUuid(uuid::Uuid::from_u128(7));
     let payload = Bytes::copy_from_slice(payload);
-    for envelope in [Envelope::Whisperer, Envelope::Standard, Envelope::CloudEvents, Envelope::Bare] {
+    for envelope in [
+        Envelope::Whisperer,
+        Envelope::Standard,
+        Envelope::CloudEvents,
+        Envelope::Bare,
+    ] {
         let wrapped = envelope.wrap(&event, uuid, &payload, "application/json");
         let (body, _) = wrapped.expect("JSON fits into every envelope");
         let value: Value = match serde_json::from_slice(&body) {
@@ -184,5 +196,9 @@ pub(crate) fn event() -> Event {
 fn check_fault(input: &[u8], line: usize, column: usize) {
     let lines: Vec<&[u8]> = input.split(|b| *b == b'\n').collect();
     let named = lines.get(line - 1).expect("the line is there");
-    assert!(column >= 1 && column <= named.len() + 1, "column {column} of {}", named.len());
+    assert!(
+        column >= 1 && column <= named.len() + 1,
+        "column {column} of {}",
+        named.len()
+    );
 }

@@ -25,7 +25,10 @@ pub fn filter_expr(input: &[u8]) {
         Ok(filter) => filter,
         Err(faults) => {
             assert!(!faults.is_empty() && faults.len() <= 20);
-            assert!(faults.iter().all(|fault| fault.message.ends_with('.')), "{faults:?}");
+            assert!(
+                faults.iter().all(|fault| fault.message.ends_with('.')),
+                "{faults:?}"
+            );
             return;
         }
     };
@@ -53,7 +56,11 @@ pub fn filter_expr(input: &[u8]) {
 fn check_path(text: &str) {
     if let Ok(path) = Path::parse(text) {
         let shown = path.to_string();
-        assert_eq!(Path::parse(&shown).as_ref(), Ok(&path), "{text} is shown as {shown}");
+        assert_eq!(
+            Path::parse(&shown).as_ref(),
+            Ok(&path),
+            "{text} is shown as {shown}"
+        );
     }
 }
 
@@ -66,20 +73,25 @@ fn check_bounds(text: &str, rule: &Value) {
         assert!(depth <= DEPTH_MAX, "{text}");
         let rule = rule.as_object().expect("a condition is an object");
         let operands = ["eq", "ne", "in"].iter().filter_map(|word| rule.get(*word));
-        values += operands.map(|operand| match operand {
-            // The list itself is compared with nothing.
-            Value::Array(elements) if rule.get("in") == Some(operand) => {
-                elements.iter().map(count).sum()
-            }
-            operand => count(operand),
-        }).sum::<usize>();
+        values += operands
+            .map(|operand| match operand {
+                // The list itself is compared with nothing.
+                Value::Array(elements) if rule.get("in") == Some(operand) => {
+                    elements.iter().map(count).sum()
+                }
+                operand => count(operand),
+            })
+            .sum::<usize>();
         for join in ["all", "any"] {
             let inner = rule.get(join).and_then(Value::as_array);
             open.extend(inner.into_iter().flatten().map(|rule| (rule, depth + 1)));
         }
         open.extend(rule.get("not").map(|rule| (rule, depth + 1)));
     }
-    assert!(conditions <= CONDITIONS_MAX && values <= VALUES_MAX, "{conditions}, {values}: {text}");
+    assert!(
+        conditions <= CONDITIONS_MAX && values <= VALUES_MAX,
+        "{conditions}, {values}: {text}"
+    );
 }
 
 fn count(value: &Value) -> usize {
@@ -131,7 +143,10 @@ fn holds(rule: &Value, payload: &Value) -> bool {
     if exists.is_some_and(|wanted| wanted == places.is_empty()) {
         return false;
     }
-    if rule.get("ne").is_some_and(|unwanted| places.iter().any(|place| equal(place, unwanted))) {
+    if rule
+        .get("ne")
+        .is_some_and(|unwanted| places.iter().any(|place| equal(place, unwanted)))
+    {
         return false;
     }
     let asks_more = ["eq", "in", "lt", "lte", "gt", "gte", "prefix"]
@@ -162,7 +177,9 @@ fn equal(one: &Value, other: &Value) -> bool {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| equal(one, other))
         }
         (Value::Object(one), Value::Object(other)) => {
-            let known = |(name, one): (&String, &Value)| other.get(name).is_some_and(|other| equal(one, other));
+            let known = |(name, one): (&String, &Value)| {
+                other.get(name).is_some_and(|other| equal(one, other))
+            };
             one.len() == other.len() && one.iter().all(known)
         }
         (one, other) => one == other,
@@ -186,7 +203,14 @@ fn find<'v>(path: &str, value: &'v Value) -> Vec<&'v Value> {
             let mut strings = serde_json::Deserializer::from_str(inside).into_iter::<String>();
             let name = strings.next().and_then(Result::ok).expect("a quoted name");
             let rest = &inside[strings.byte_offset() + 1..];
-            (value.as_object().and_then(|members| members.get(&name)).into_iter().collect(), rest)
+            (
+                value
+                    .as_object()
+                    .and_then(|members| members.get(&name))
+                    .into_iter()
+                    .collect(),
+                rest,
+            )
         } else {
             let (step, rest) = inside.split_once(']').expect("brackets close");
             let elements = value.as_array().map_or(&[][..], Vec::as_slice);

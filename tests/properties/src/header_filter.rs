@@ -5,6 +5,8 @@
 //! Input: lines `set NAME: VALUE`, `append NAME: VALUE`, `remove NAME`; others say nothing. What
 //! is ours is listed here once more.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderName, HeaderValue};
 use whisperer_domain::header::{
     HEADER_VALUE_BYTES_MAX, HEADERS_BYTES_MAX, HEADERS_MAX, HeaderOp, apply, check, check_all,
@@ -47,17 +49,26 @@ pub fn header_filter(input: &[u8]) {
     let base: Vec<(String, String)> = ours.iter().cloned().chain(own).collect();
     let head = apply(base.clone(), &passed);
     let kept: Vec<_> = head.iter().filter(|(name, _)| is_ours(name)).collect();
-    assert_eq!(kept, ours.iter().collect::<Vec<_>>(), "ours are as they were");
+    assert_eq!(
+        kept,
+        ours.iter().collect::<Vec<_>>(),
+        "ours are as they were"
+    );
     assert_eq!(by_name(&head), by_name(&model(base, &passed)));
 }
 
 pub(crate) fn op(line: &str) -> Option<HeaderOp> {
     let (word, rest) = line.split_once(' ')?;
-    let split = || rest.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let split = || {
+        rest.split_once(": ")
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
     match word {
         "set" => split().map(|(name, value)| HeaderOp::Set { name, value }),
         "append" => split().map(|(name, value)| HeaderOp::Append { name, value }),
-        "remove" => Some(HeaderOp::Remove { name: rest.to_owned() }),
+        "remove" => Some(HeaderOp::Remove {
+            name: rest.to_owned(),
+        }),
         _ => None,
     }
 }
@@ -67,9 +78,15 @@ pub(crate) fn op(line: &str) -> Option<HeaderOp> {
 pub(crate) fn is_ours(name: &str) -> bool {
     let name = name.to_lowercase().replace('_', "-");
     OURS.contains(&name.as_str())
-        || ["proxy-", "webhook-", "x-whisperer-", "x-forwarded-", "x-hub-signature"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
+        || [
+            "proxy-",
+            "webhook-",
+            "x-whisperer-",
+            "x-forwarded-",
+            "x-hub-signature",
+        ]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 /// One change that passed can be written into a request, and is not about what is ours.
@@ -79,7 +96,10 @@ pub(crate) fn check_passed(op: &HeaderOp) {
     assert!(HeaderName::from_bytes(name.as_bytes()).is_ok(), "{name}");
     if let Some(value) = op.value() {
         assert!(value.len() <= HEADER_VALUE_BYTES_MAX);
-        assert!(value.bytes().all(|b| (b' '..=b'~').contains(&b)), "{value:?}");
+        assert!(
+            value.bytes().all(|b| (b' '..=b'~').contains(&b)),
+            "{value:?}"
+        );
         assert!(HeaderValue::from_str(value).is_ok(), "{value:?}");
     }
 }
@@ -98,11 +118,16 @@ fn check_hook(asked: &[HeaderOp]) {
     }
     if check_all(&headers).is_ok() {
         assert!(headers.len() <= HEADERS_MAX);
-        let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let bytes: usize = headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
         assert!(bytes <= HEADERS_BYTES_MAX);
         for (place, (name, value)) in headers.iter().enumerate() {
             let (name, value) = ((*name).to_owned(), (*value).to_owned());
-            let twice = headers[..place].iter().any(|(other, _)| other.eq_ignore_ascii_case(&name));
+            let twice = headers[..place]
+                .iter()
+                .any(|(other, _)| other.eq_ignore_ascii_case(&name));
             assert!(!twice, "{name} twice");
             check_passed(&HeaderOp::Set { name, value });
         }
@@ -123,13 +148,10 @@ pub(crate) fn model(mut head: Vec<(String, String)>, ops: &[HeaderOp]) -> Vec<(S
 }
 
 /// What each name says, in order; the order between names means nothing (RFC 9110, section 5.3).
-pub(crate) fn by_name(head: &[(String, String)]) -> Vec<(String, Vec<&str>)> {
-    let mut names: Vec<String> = head.iter().map(|(name, _)| name.to_lowercase()).collect();
-    names.sort();
-    names.dedup();
-    let values = |wanted: &str| {
-        let of_name = head.iter().filter(|(name, _)| name.to_lowercase() == wanted);
-        of_name.map(|(_, value)| value.as_str()).collect()
-    };
-    names.into_iter().map(|name| (name.clone(), values(&name))).collect()
+pub(crate) fn by_name(head: &[(String, String)]) -> BTreeMap<String, Vec<&str>> {
+    let mut values: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (name, value) in head {
+        values.entry(name.to_lowercase()).or_default().push(value);
+    }
+    values
 }

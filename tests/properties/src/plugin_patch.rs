@@ -31,7 +31,10 @@ pub fn plugin_patch(input: &[u8]) {
             Ok(()) => check_shown(&progress, &event),
             Err(why) => {
                 assert!(!why.is_empty());
-                assert_eq!(progress, before, "a refused patch is taken whole or not at all");
+                assert_eq!(
+                    progress, before,
+                    "a refused patch is taken whole or not at all"
+                );
             }
         }
     }
@@ -88,23 +91,35 @@ fn check_shown(progress: &Progress, event: &Event) {
     let Chained::Made(made) = progress.clone().finish() else {
         return assert!(progress.headers().is_empty());
     };
-    assert_eq!(progress.payload(event), made.payload.as_ref().unwrap_or(&event.payload));
+    assert_eq!(
+        progress.payload(event),
+        made.payload.as_ref().unwrap_or(&event.payload)
+    );
     let content_type = made.content_type.as_deref().unwrap_or(&event.content_type);
     assert_eq!(progress.content_type(event), content_type);
     let sent: Vec<(String, String)> = apply(Vec::new(), &made.header_ops);
     assert_eq!(by_name(&progress.headers()), by_name(&sent));
-    assert_eq!(by_name(&model(Vec::new(), &made.header_ops)), by_name(&sent));
+    assert_eq!(
+        by_name(&model(Vec::new(), &made.header_ops)),
+        by_name(&sent)
+    );
 }
 
 fn check_made(made: &Made, event: &Event) {
     made.header_ops.iter().for_each(check_passed);
     assert!(made.header_ops.len() <= HEADERS_MAX);
-    let lengths = made.header_ops.iter().map(|op| op.name().len() + op.value().map_or(0, str::len));
+    let lengths = made
+        .header_ops
+        .iter()
+        .map(|op| op.name().len() + op.value().map_or(0, str::len));
     assert!(lengths.sum::<usize>() <= HEADERS_BYTES_MAX);
     let content_type = made.content_type.as_deref().unwrap_or(&event.content_type);
     if let Some(made) = &made.content_type {
         assert!(http::HeaderValue::from_str(made).is_ok(), "{made:?}");
-        assert!(made.is_ascii() && made.contains('/') && made.len() <= 256, "{made:?}");
+        assert!(
+            made.is_ascii() && made.contains('/') && made.len() <= 256,
+            "{made:?}"
+        );
     }
     let remade = made.payload.is_some() || made.content_type.is_some();
     if remade && !is_json(content_type) {
@@ -115,7 +130,11 @@ fn check_made(made: &Made, event: &Event) {
     }
     // A plugin can still ask for no envelope; what stands in one must hold there.
     let payload = made.payload.as_ref().unwrap_or(&event.payload);
-    for envelope in [Envelope::Whisperer, Envelope::Standard, Envelope::CloudEvents] {
+    for envelope in [
+        Envelope::Whisperer,
+        Envelope::Standard,
+        Envelope::CloudEvents,
+    ] {
         let uuid = DeliveryUuid(uuid::Uuid::from_u128(7));
         let (body, _) = envelope
             .wrap(event, uuid, payload, content_type)

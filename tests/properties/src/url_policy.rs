@@ -102,8 +102,16 @@ fn check_form(target: &TargetUrl) {
     };
     let host = uri.host().expect("an absolute URI has a host");
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let scheme_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    assert_eq!(uri.port_u16().unwrap_or(scheme_port), target.port(), "{text}");
+    let scheme_port = if uri.scheme_str() == Some("https") {
+        443
+    } else {
+        80
+    };
+    assert_eq!(
+        uri.port_u16().unwrap_or(scheme_port),
+        target.port(),
+        "{text}"
+    );
     match target.host() {
         Host::Ipv4(ip) => assert_eq!(bare.parse(), Ok(ip), "{text}"),
         Host::Ipv6(ip) => assert_eq!(bare.parse(), Ok(ip), "{text}"),
@@ -184,7 +192,9 @@ fn check_dials(policy: &AddressPolicy, peers: &[SocketAddr]) {
         let here = SocketAddr::new(peer.ip(), 50_000);
         let connected = policy.check_connected(here, peer);
         assert!(dial.is_ok() || connected.is_err(), "{peer}");
-        let ours = |listener: &SocketAddr| listener.ip().is_unspecified() && listener.port() == peer.port();
+        let ours = |listener: &SocketAddr| {
+            listener.ip().is_unspecified() && listener.port() == peer.port()
+        };
         if policy.own_listeners.iter().any(ours) {
             assert!(connected.is_err(), "{peer} is ourselves");
         }
@@ -259,15 +269,18 @@ fn numeric(name: &str) -> Option<Ipv4Addr> {
     let parts: Vec<u64> = name
         .split('.')
         .map(|part| {
-            let (digits, radix) = if let Some(hex) = part.strip_prefix("0x").or(part.strip_prefix("0X")) {
-                (hex, 16)
-            } else if part.len() > 1 && part.starts_with('0') {
-                (part, 8)
-            } else {
-                (part, 10)
-            };
+            let (digits, radix) =
+                if let Some(hex) = part.strip_prefix("0x").or(part.strip_prefix("0X")) {
+                    (hex, 16)
+                } else if part.len() > 1 && part.starts_with('0') {
+                    (part, 8)
+                } else {
+                    (part, 10)
+                };
             let plain = digits.bytes().all(|b| b.is_ascii_alphanumeric());
-            plain.then(|| u64::from_str_radix(digits, radix).ok()).flatten()
+            plain
+                .then(|| u64::from_str_radix(digits, radix).ok())
+                .flatten()
         })
         .collect::<Option<_>>()?;
     let (last, heads) = parts.split_last()?;
@@ -275,6 +288,9 @@ fn numeric(name: &str) -> Option<Ipv4Addr> {
     if heads.iter().any(|head| *head > 255) || *last >= 1 << room {
         return None;
     }
-    let heads = heads.iter().zip([24, 16, 8]).fold(0, |sum, (head, shift)| sum | (head << shift));
+    let heads = heads
+        .iter()
+        .zip([24, 16, 8])
+        .fold(0, |sum, (head, shift)| sum | (head << shift));
     u32::try_from(heads | last).ok().map(Ipv4Addr::from)
 }

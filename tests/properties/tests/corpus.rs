@@ -16,7 +16,11 @@ fn replay(target: &str, property: fn(&[u8])) {
         property(&input);
         inputs += 1;
     }
-    assert!(inputs >= 10, "{} has only {inputs} inputs", folder.display());
+    assert!(
+        inputs >= 10,
+        "{} has only {inputs} inputs",
+        folder.display()
+    );
 }
 
 #[test]

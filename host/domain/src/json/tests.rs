@@ -105,7 +105,10 @@ fn depth_is_counted_without_recursion() {
     assert!(check(arrays(deep).as_bytes()).is_ok());
     assert!(check_payload(arrays(deep - 1).as_bytes()).is_ok());
     let fault = check_payload(objects(deep).as_bytes()).unwrap_err();
-    assert!(fault.message.contains("126"), "{fault}: in its envelope it would be too deep");
+    assert!(
+        fault.message.contains("126"),
+        "{fault}: in its envelope it would be too deep"
+    );
     let fault = check("[".repeat(1_000_000).as_bytes()).unwrap_err();
     assert_eq!(fault.column, deep + 1);
     // Beside each other is not inside each other.

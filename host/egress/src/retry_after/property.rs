@@ -17,7 +17,10 @@ const DATES_END_MS: u64 = 253_402_300_799_999;
 
 /// # Panics
 /// The property does not hold.
-#[cfg_attr(not(fuzzing), expect(unreachable_pub, reason = "the fuzzer comes in by it"))]
+#[cfg_attr(
+    not(fuzzing),
+    expect(unreachable_pub, reason = "the fuzzer comes in by it")
+)]
 pub fn retry_after(input: &[u8]) {
     let Some((now, value)) = input.split_first_chunk::<8>() else {
         return;
@@ -49,7 +52,11 @@ fn check_number(text: &str, wait: Option<Duration>) {
         return;
     }
     let seconds = whole.trim_start_matches('0').parse().unwrap_or(
-        if whole.trim_start_matches('0').is_empty() { 0 } else { u64::MAX },
+        if whole.trim_start_matches('0').is_empty() {
+            0
+        } else {
+            u64::MAX
+        },
     );
     let wait = wait.unwrap_or_else(|| panic!("{text} is a number"));
     if Duration::from_secs(seconds) >= RETRY_AFTER_MAX {
@@ -58,7 +65,10 @@ fn check_number(text: &str, wait: Option<Duration>) {
     }
     let micros: String = part.chars().chain("000000".chars()).take(6).collect();
     let exact = Duration::from_secs(seconds) + Duration::from_micros(micros.parse().unwrap_or(0));
-    assert!(wait.abs_diff(exact) <= Duration::from_micros(1), "{text}: {wait:?}, not {exact:?}");
+    assert!(
+        wait.abs_diff(exact) <= Duration::from_micros(1),
+        "{text}: {wait:?}, not {exact:?}"
+    );
 }
 
 fn check_date(text: &str, now: Timestamp, wait: Option<Duration>) {
@@ -68,7 +78,9 @@ fn check_date(text: &str, now: Timestamp, wait: Option<Duration>) {
     };
     let now = UNIX_EPOCH.checked_add(Duration::from_millis(now.0));
     // A clock beyond what a system can show is later than every date.
-    let left = now.map_or(Duration::ZERO, |now| date.duration_since(now).unwrap_or_default());
+    let left = now.map_or(Duration::ZERO, |now| {
+        date.duration_since(now).unwrap_or_default()
+    });
     assert_eq!(wait, Some(left.min(RETRY_AFTER_MAX)), "{text}");
 }
 
@@ -81,7 +93,10 @@ fn check_written(now: Timestamp, wait: Option<Duration>) {
     let written = HeaderValue::from_str(&httpdate::fmt_http_date(date)).expect("a date is ASCII");
     let again = read(&HeaderMap::from_iter([(RETRY_AFTER, written)]), now);
     let again = again.expect("a date that was written is read");
-    assert!(again.abs_diff(wait) < Duration::from_secs(1), "{wait:?} came back as {again:?}");
+    assert!(
+        again.abs_diff(wait) < Duration::from_secs(1),
+        "{wait:?} came back as {again:?}"
+    );
 }
 
 #[cfg(test)]
@@ -91,7 +106,8 @@ mod tests {
 
     #[test]
     fn what_fuzzing_kept_holds() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus/retry_after");
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus/retry_after");
         let inputs: Vec<_> = fs::read_dir(folder).unwrap().collect();
         assert!(inputs.len() >= 10, "only {} inputs", inputs.len());
         for input in inputs {

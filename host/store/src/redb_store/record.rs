@@ -205,7 +205,11 @@ pub(super) fn decode_pin(sequence: Sequence, bytes: &[u8]) -> Result<Pin, Fault>
     let (record, tail) = frame::decode_with_tail("pins", &sequence.0, bytes)?;
     Ok(match record {
         PinRecord::Unchanged { .. } if !tail.is_empty() => {
-            return Err(frame::damaged("pins", &sequence.0, "has bytes after its end"));
+            return Err(frame::damaged(
+                "pins",
+                &sequence.0,
+                "has bytes after its end",
+            ));
         }
         PinRecord::Unchanged { envelope, digests } => Pin::Unchanged { envelope, digests },
         PinRecord::Made {
@@ -263,7 +267,13 @@ pub(super) fn decode_token(hash: [u8; 32], bytes: &[u8]) -> Result<Token, Fault>
         [] if record.admin => Rights::from_iter([Right::Admin]),
         [] => Rights::of_an_owner(),
         // Not the rights of a token that was never given any.
-        [..] => return Err(frame::damaged("tokens", &"?", "has a tail of another length")),
+        [..] => {
+            return Err(frame::damaged(
+                "tokens",
+                &"?",
+                "has a tail of another length",
+            ));
+        }
     };
     Ok(Token {
         hash,
