@@ -9,7 +9,7 @@ BUILT    := $(TARGET)/$(WASM)/guest
 DIST     := plugins/dist
 BENCH    := $(TARGET)/bench
 
-.PHONY: demo announce run test torture plugins build lint toolchain clean bench-plugins bench-guests bench-lanes foreign schemathesis
+.PHONY: demo announce run test torture plugins build lint toolchain clean bench-plugins bench-guests bench-lanes foreign schemathesis fuzz fuzz-keep fuzz-tools
 
 demo: announce build plugins
 	@$(TARGET)/release/examples/demo --plugins $(DIST) $(DEMO)
@@ -75,6 +75,41 @@ foreign: build
 EXAMPLES := 200
 schemathesis: build
 	tests/schemathesis/run.sh $(TARGET)/release/whisperer $(TARGET)/schemathesis $(EXAMPLES)
+
+# Looks for inputs that break a property (tests/properties): ten minutes a target, one after the
+# other; FUZZ_SECS=3600 and FUZZ_TARGETS="url_policy event_json" say otherwise. What it meets on the
+# way stays in $(FUZZED) and is where it goes on the next time; `make fuzz-keep` puts what of it reaches
+# new code into the corpus, which `make test` replays. No sanitizer: our code has no `unsafe`, and
+# without one it tries twice as much.
+FUZZ_SECS    := 600
+FUZZ_TARGETS := url_policy retry_after event_json header_filter record_codec plugin_patch filter_expr cloud_event
+FUZZ         := cargo +nightly fuzz
+FUZZED       := $(abspath $(TARGET))/fuzz
+FUZZ_FLAGS    = --fuzz-dir tests/fuzz --sanitizer none --target-dir $(FUZZED)/build
+
+fuzz: fuzz-tools
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p $(FUZZED)/$$target $(FUZZED)/failed/$$target; \
+		$(FUZZ) run $(FUZZ_FLAGS) $$target $(FUZZED)/$$target tests/fuzz/corpus/$$target -- \
+			-dict=tests/fuzz/dict/$$target.dict -artifact_prefix=$(FUZZED)/failed/$$target/ \
+			-max_total_time=$(FUZZ_SECS) -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+		|| { echo; echo "$$target does not hold for the input that is named above. To see it again:"; \
+			echo "    $(FUZZ) run $(FUZZ_FLAGS) $$target INPUT"; \
+			echo "Mend what is wrong and put the input into tests/fuzz/corpus/$$target/."; exit 1; }; \
+	done
+
+fuzz-keep: fuzz-tools
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p $(FUZZED)/$$target; \
+		$(FUZZ) build $(FUZZ_FLAGS) $$target || exit 1; \
+		$(FUZZED)/build/*-linux-gnu/release/$$target -merge=1 -max_len=4096 tests/fuzz/corpus/$$target $(FUZZED)/$$target || exit 1; \
+	done
+
+fuzz-tools:
+	@rustup toolchain list | grep -q ^nightly || rustup toolchain install nightly --profile minimal
+	@cargo fuzz --version 2>/dev/null | grep -qx "cargo-fuzz $(CARGO_FUZZ)" || cargo install cargo-fuzz --version $(CARGO_FUZZ) --locked
+
+CARGO_FUZZ := 0.13.2
 
 lint: toolchain
 	cargo fmt --all --check

@@ -2,7 +2,8 @@
 //!
 //! One policy for both, because a header does the same harm whoever set it: hyper obeys a
 //! `Content-Length` it is given, and a second `webhook-id` would let a hook speak in our name.
-//! Names are compared without regard to case, as receivers do.
+//! Names are compared without regard to case, as receivers do, and to tell what is ours `_` counts
+//! as `-`: behind CGI and WSGI gateways `Webhook_Id` and `webhook-id` are one variable.
 
 use crate::secret::Secret;
 
@@ -71,7 +72,7 @@ impl HeaderOp {
 /// A sentence that names the header and the rule, never the value.
 pub fn check(name: &str, value: &str) -> Result<(), String> {
     check_name(name)?;
-    if name.eq_ignore_ascii_case("content-type") {
+    if as_receivers_know(name) == "content-type" {
         return Err("\"content-type\" follows from the body and cannot be set.".to_owned());
     }
     check_value(value).map_err(|rule| format!("\"{name}\": {rule}"))
@@ -114,7 +115,7 @@ pub fn check_all(headers: &[(&str, &str)]) -> Result<(), String> {
 pub fn check_op(op: &HeaderOp) -> Result<(), String> {
     let name = op.name();
     check_name(name)?;
-    if name.eq_ignore_ascii_case("content-type") {
+    if as_receivers_know(name) == "content-type" {
         return Err("\"content-type\" is set by patch.content-type alone.".to_owned());
     }
     match op.value() {
@@ -152,15 +153,19 @@ fn check_name(name: &str) -> Result<(), String> {
     if !name.bytes().all(token) {
         return Err(format!("\"{}\" is not a header name.", name.escape_debug()));
     }
-    let lower = name.to_ascii_lowercase();
-    let reserved = RESERVED.contains(&lower.as_str())
+    let known = as_receivers_know(name);
+    let reserved = RESERVED.contains(&known.as_str())
         || RESERVED_PREFIXES
             .iter()
-            .any(|prefix| lower.starts_with(prefix));
+            .any(|prefix| known.starts_with(prefix));
     if reserved {
         return Err(format!("\"{name}\" is set by Whisperer alone."));
     }
     Ok(())
+}
+
+fn as_receivers_know(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
 }
 
 /// The headers after the changes, in their order. `Set` replaces every header of that name in
@@ -248,6 +253,23 @@ mod tests {
         ] {
             assert_eq!(check(name, "v"), Ok(()), "{name:?}");
         }
+    }
+
+    #[test]
+    fn what_a_gateway_would_take_for_ours_is_refused() {
+        for name in [
+            "Webhook_Id",
+            "webhook_signature",
+            "X_Whisperer-Signature",
+            "Content_Length",
+            "content_type",
+        ] {
+            assert!(check(name, "v").is_err(), "{name:?}");
+            let name = name.to_owned();
+            let value = "v".to_owned();
+            assert!(check_op(&HeaderOp::Append { name, value }).is_err());
+        }
+        assert_eq!(check("X_Request_Id", "v"), Ok(()));
     }
 
     #[test]

@@ -33,10 +33,24 @@ pub struct JsonFault {
 /// # Errors
 /// The first fault, by line and column.
 pub fn check(bytes: &[u8]) -> Result<(), JsonFault> {
+    check_within(bytes, DEPTH_MAX)
+}
+
+/// Whether bytes are a payload: JSON that is as well in an envelope, which is one level around it.
+/// The payload of a body that passed [`check`] is one; what comes by itself is asked here.
+///
+/// # Errors
+/// The first fault, by line and column.
+pub fn check_payload(bytes: &[u8]) -> Result<(), JsonFault> {
+    check_within(bytes, DEPTH_MAX - 1)
+}
+
+fn check_within(bytes: &[u8], depth_max: u32) -> Result<(), JsonFault> {
     let mut scan = Scan {
         bytes,
         at: 0,
         depth: 0,
+        depth_max,
         objects: 0,
     };
     scan.document()
@@ -69,6 +83,8 @@ struct Scan<'a> {
     /// The byte looked at; where the fault is when a method fails.
     at: usize,
     depth: u32,
+    /// [`DEPTH_MAX`] at most: `objects` has no bit for more.
+    depth_max: u32,
     /// Bit n says that the container at depth n is an object.
     objects: u128,
 }
@@ -105,8 +121,8 @@ impl Scan<'_> {
     }
 
     fn opened_empty(&mut self, object: bool) -> Step<bool> {
-        if self.depth == DEPTH_MAX {
-            return Err(format!("nested deeper than {DEPTH_MAX} levels"));
+        if self.depth == self.depth_max {
+            return Err(format!("nested deeper than {} levels", self.depth_max));
         }
         self.at += 1;
         self.skip_space();

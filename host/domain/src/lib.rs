@@ -21,6 +21,7 @@ pub mod json;
 pub mod json_schema;
 pub mod news;
 pub mod outcome;
+pub mod patch;
 pub mod plugin;
 pub mod port;
 pub mod redact;

@@ -35,3 +35,5 @@ mod tripwire;
 pub use egress::{Egress, EgressConfig};
 pub use error::EgressError;
 pub use resolve::Lookup;
+#[cfg(fuzzing)]
+pub use retry_after::holds as retry_after;

@@ -3,12 +3,18 @@
 //! Seconds, fractions of them (not in the RFC, but seen), or a date in any of HTTP's three
 //! formats. Anything else is ignored: the schedule knows what to do without it.
 
+#[cfg(any(test, fuzzing))]
+mod property;
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use whisperer_domain::step::RETRY_AFTER_MAX;
 use whisperer_domain::time::Timestamp;
+
+#[cfg(fuzzing)]
+pub use property::retry_after as holds;
 
 /// How long the receiver asks us to wait from `now`; the first one it says counts.
 pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {

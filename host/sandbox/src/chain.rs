@@ -7,6 +7,7 @@ use whisperer_domain::attempt::PluginRun;
 use whisperer_domain::delivery::Waiting;
 use whisperer_domain::event::Event;
 use whisperer_domain::id::HookId;
+use whisperer_domain::patch::{Patch, Progress};
 use whisperer_domain::plugin::PluginFailure;
 use whisperer_domain::port::{Chained, TransformJob, Transformed};
 
@@ -15,7 +16,6 @@ use crate::call::{self, Answer, Input};
 use crate::failure::{Trouble, words};
 use crate::guest::{Origin, Usage};
 use crate::metrics;
-use crate::patch::Progress;
 use crate::quarantine::{Sign, Turn};
 use crate::registry::Link;
 use crate::sandbox::Sandbox;
@@ -180,7 +180,7 @@ fn note(sandbox: &Sandbox, link: &Link, hook: HookId, step: &Step, took: Duratio
 fn judge(result: Result<Outcome, Trouble>, progress: &mut Progress, event: &Event) -> Step {
     match result {
         Ok(Outcome::Unchanged) => Step::Unchanged,
-        Ok(Outcome::Modified(patch)) => match progress.apply(patch, event) {
+        Ok(Outcome::Modified(patch)) => match progress.apply(said(patch), event) {
             Ok(()) => Step::Modified,
             Err(why) => Step::Failed(Trouble::new(PluginFailure::InvalidOutput, why)),
         },
@@ -189,6 +189,22 @@ fn judge(result: Result<Outcome, Trouble>, progress: &mut Progress, event: &Even
             Step::Discarded { code, message }
         }
         Err(trouble) => Step::Failed(trouble),
+    }
+}
+
+/// What the plugin answered, in the domain's words.
+fn said(patch: types::Patch) -> Patch {
+    let pairs = |headers: Vec<types::Header>| {
+        let headers = headers.into_iter();
+        headers.map(|header| (header.name, header.value)).collect()
+    };
+    Patch {
+        payload: patch.payload.map(Into::into),
+        content_type: patch.content_type,
+        bare: patch.bare,
+        remove_headers: patch.remove_headers,
+        set_headers: pairs(patch.set_headers),
+        append_headers: pairs(patch.append_headers),
     }
 }
 
@@ -243,13 +259,19 @@ fn shown(event: &Event, progress: &Progress) -> types::Event {
         .object_id
         .iter()
         .map(|id| ("object-id".to_owned(), id.clone()));
+    let headers = progress.headers().into_iter();
     types::Event {
         id: event.id.to_string(),
         event_type: event.event_type.to_string(),
         occurred_at_ms: event.occurred_at.0,
         content_type: progress.content_type(event).to_owned(),
         payload: progress.payload(event).to_vec(),
-        headers: progress.headers(),
+        headers: headers
+            .map(|(name, value)| types::Header {
+                name,
+                value: value.expose().to_string(),
+            })
+            .collect(),
         attributes: object_id.collect(),
     }
 }

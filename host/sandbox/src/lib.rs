@@ -9,7 +9,7 @@
 //! | `compiler` | compiling in a process of its own, bounded in time and memory |
 //! | `put` | a plugin's file written or removed by the API, after it was tried |
 //! | `fit`, `quarantine`, `tally`, `metrics` | whether a hook's configuration fits, whether a plugin is stopped, what it did |
-//! | `chain`, `patch` | run one delivery's plugins in order and check what each made |
+//! | `chain` | run one delivery's plugins in order; what each made is checked by the domain's `patch` |
 //! | `call`, `guest`, `failure` | one call in a fresh instance, its limits, and how it ended |
 //! | `engine`, `linker`, `chance`, `guest_log` | wasmtime, and the little that a guest is granted |
 //!
@@ -44,7 +44,6 @@ mod limits;
 mod linker;
 mod load;
 pub mod metrics;
-mod patch;
 mod put;
 mod quarantine;
 mod reconcile;

@@ -36,7 +36,6 @@ use crate::stdout::say;
 use parts::Parts;
 pub(crate) use parts::{KEY_FILE, files, private_folder};
 
-
 /// For the part of the end that has no wait of its own in it.
 const LAST_TASKS_TIME_MAX: Duration = Duration::from_secs(2);
 

@@ -21,9 +21,9 @@ mod faulty_medium;
 mod file;
 mod frame;
 mod key;
+mod keys;
 mod long_reads;
 mod offline;
-mod keys;
 mod opener;
 mod ports;
 mod reading;
@@ -38,6 +38,9 @@ mod state;
 mod tables;
 mod upkeep;
 mod writer;
+
+#[cfg(fuzzing)]
+pub use record::record_codec;
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;

@@ -5,7 +5,7 @@ use proptest::prelude::{
 };
 use serde_json::Value;
 
-use super::{DEPTH_MAX, check};
+use super::{DEPTH_MAX, check, check_payload};
 
 fn agrees(bytes: &[u8]) -> bool {
     check(bytes).is_ok() == serde_json::from_slice::<Value>(bytes).is_ok()
@@ -103,6 +103,12 @@ fn depth_is_counted_without_recursion() {
         assert!(agrees(text.as_bytes()), "{text}");
     }
     assert!(check(arrays(deep).as_bytes()).is_ok());
+    assert!(check_payload(arrays(deep - 1).as_bytes()).is_ok());
+    let fault = check_payload(objects(deep).as_bytes()).unwrap_err();
+    assert!(
+        fault.message.contains("126"),
+        "{fault}: in its envelope it would be too deep"
+    );
     let fault = check("[".repeat(1_000_000).as_bytes()).unwrap_err();
     assert_eq!(fault.column, deep + 1);
     // Beside each other is not inside each other.

@@ -166,6 +166,11 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Problem> {
     json::check(bytes).map_err(|fault| not_json(&fault, fault.line, fault.column))
 }
 
+/// As [`check`], for a body that is a payload by itself: it gets an envelope around it.
+pub(super) fn check_payload(bytes: &[u8]) -> Result<(), Problem> {
+    json::check_payload(bytes).map_err(|fault| not_json(&fault, fault.line, fault.column))
+}
+
 /// As [`check`], for a part of a body that begins there in it: faults are told by their place in
 /// the whole.
 pub(super) fn check_part(bytes: &[u8], line: usize, column: usize) -> Result<(), Problem> {

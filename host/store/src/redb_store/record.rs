@@ -13,6 +13,8 @@ mod health;
 mod hook;
 mod order;
 mod pin;
+#[cfg(any(test, fuzzing))]
+mod property;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,8 @@ pub(super) use health::{decode_health, encode_health};
 pub(super) use hook::HookRecord;
 pub(super) use order::{Order, OrderRecord};
 pub(super) use pin::{decode_pin, encode_pin, resealed_pin, sealer_of_pin};
+#[cfg(fuzzing)]
+pub use property::record_codec;
 
 /// Of an event that came as a CloudEvent: its attributes stand between head and payload.
 const CLOUD_EVENT_VERSION: u8 = 2;
@@ -210,10 +214,18 @@ pub(super) fn encode_token(token: &Token) -> Vec<u8> {
 
 pub(super) fn decode_token(hash: [u8; 32], bytes: &[u8]) -> Result<Token, Fault> {
     let (record, tail): (TokenRecord, _) = frame::decode_with_tail("tokens", &"?", bytes)?;
-    let rights = match <[u8; 2]>::try_from(tail) {
-        Ok(bits) => Rights::of_bits(u16::from_le_bytes(bits)),
-        Err(_) if record.admin => Rights::from_iter([Right::Admin]),
-        Err(_) => Rights::of_an_owner(),
+    let rights = match tail {
+        [low, high] => Rights::of_bits(u16::from_le_bytes([*low, *high])),
+        [] if record.admin => Rights::from_iter([Right::Admin]),
+        [] => Rights::of_an_owner(),
+        // Not the rights of a token that was never given any.
+        [..] => {
+            return Err(frame::damaged(
+                "tokens",
+                &"?",
+                "has a tail of another length",
+            ));
+        }
     };
     Ok(Token {
         hash,

@@ -9,8 +9,8 @@
 
 mod compact;
 mod reopen;
-pub(super) mod sweeper;
 mod rotate;
+pub(super) mod sweeper;
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -149,7 +149,7 @@ pub(super) fn binary(
     let payload = match (envelope::is_json(&content_type), data.is_empty()) {
         (true, true) => Bytes::from_static(b"null"),
         (true, false) => {
-            body::check(data)?;
+            body::check_payload(data)?;
             data.clone()
         }
         (false, _) => data.clone(),
@@ -218,7 +218,7 @@ fn decoded(raw: &RawValue, is_json: bool) -> Checked<Bytes> {
         .decode(&text)
         .map_err(|error| format!("Not base64: {error}."))?;
     if is_json {
-        whisperer_domain::json::check(&bytes)
+        whisperer_domain::json::check_payload(&bytes)
             .map_err(|fault| format!("datacontenttype says JSON, but it is none: {fault}."))?;
     }
     Ok(bytes.into())

@@ -10,11 +10,11 @@ use whisperer_domain::plugin::PluginName;
 
 use super::{Checking, NUMBERS, RESTORE, UpkeepError, all, failed, open};
 use crate::redb_store::frame;
+use crate::redb_store::key::{Bare, Key};
 use crate::redb_store::record::{
     Cancellation, HookRecord, OrderRecord, decode_event_type, decode_health, decode_membership,
     decode_token,
 };
-use crate::redb_store::key::{Bare, Key};
 use crate::redb_store::seal::Seal;
 use crate::redb_store::tables::{
     AUDIT, CANCELLATIONS, DIRECTIVES, EVENT_TYPES, HOOKS, LANES, PLUGINS, TOKENS, TOMBSTONES,

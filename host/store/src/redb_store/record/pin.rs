@@ -130,6 +130,11 @@ pub(in crate::redb_store) fn decode_pin(
 ) -> Result<Pin, Fault> {
     let (record, tail) = frame::decode_with_tail("pins", &sequence.0, bytes)?;
     match record {
+        PinRecord::Unchanged { .. } if !tail.is_empty() => Err(frame::damaged(
+            "pins",
+            &sequence.0,
+            "has bytes after its end",
+        )),
         PinRecord::Unchanged { envelope, digests } => Ok(Pin::Unchanged { envelope, digests }),
         PinRecord::Made(record) => Ok(pin_of(record, tail)),
         PinRecord::Sealed(with) => {

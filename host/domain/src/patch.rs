@@ -1,20 +1,36 @@
 //! The one validator of what a plugin made, and the sum of what a chain made so far.
+//!
+//! A plugin may answer anything. Invariant: what [`Progress`] holds is fit to be sent, see
+//! [`Made`].
 
 use bytes::Bytes;
-use whisperer_domain::envelope::is_json;
-use whisperer_domain::event::Event;
-use whisperer_domain::header::{HEADERS_BYTES_MAX, HEADERS_MAX, HeaderOp, check_op};
-use whisperer_domain::json;
-use whisperer_domain::port::{Chained, Made};
-use whisperer_domain::secret::Secret;
 
-use crate::bindings::whisperer::plugin::types::{Header, Patch};
+use crate::envelope::is_json;
+use crate::event::Event;
+use crate::header::{self, HEADERS_BYTES_MAX, HEADERS_MAX, HeaderOp, check_op};
+use crate::json;
+use crate::port::{Chained, Made};
+use crate::secret::Secret;
 
 const CONTENT_TYPE_BYTES_MAX: usize = 256;
 
+/// What a plugin wants changed, as it said it. Headers are names with values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patch {
+    /// None: as it was.
+    pub payload: Option<Bytes>,
+    /// None: as it was.
+    pub content_type: Option<String>,
+    /// Send the payload alone, without the hook's envelope.
+    pub bare: bool,
+    pub remove_headers: Vec<String>,
+    pub set_headers: Vec<(String, String)>,
+    pub append_headers: Vec<(String, String)>,
+}
+
 /// What the plugins of a chain have made of an event so far.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Progress {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
     payload: Option<Bytes>,
     content_type: Option<String>,
     bare: bool,
@@ -22,43 +38,31 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn payload<'a>(&'a self, event: &'a Event) -> &'a Bytes {
+    #[must_use]
+    pub fn payload<'a>(&'a self, event: &'a Event) -> &'a Bytes {
         self.payload.as_ref().unwrap_or(&event.payload)
     }
 
-    pub(crate) fn content_type<'a>(&'a self, event: &'a Event) -> &'a str {
+    #[must_use]
+    pub fn content_type<'a>(&'a self, event: &'a Event) -> &'a str {
         self.content_type.as_deref().unwrap_or(&event.content_type)
     }
 
     /// The headers as the operations so far leave them, for the next plugin to see.
-    pub(crate) fn headers(&self) -> Vec<Header> {
-        let mut headers: Vec<Header> = Vec::new();
-        for op in &self.header_ops {
-            match op {
-                HeaderOp::Append { .. } => {}
-                HeaderOp::Set { name, .. } | HeaderOp::Remove { name } => {
-                    headers.retain(|header| !header.name.eq_ignore_ascii_case(name));
-                }
-            }
-            if let Some(value) = op.value() {
-                headers.push(Header {
-                    name: op.name().to_owned(),
-                    value: value.expose().to_string(),
-                });
-            }
-        }
-        headers
+    #[must_use]
+    pub fn headers(&self) -> Vec<(String, Secret)> {
+        header::apply(Vec::new(), &self.header_ops)
     }
 
     /// Takes a patch over, whole or not at all.
     ///
     /// # Errors
     /// A sentence about what in it must not be sent.
-    pub(crate) fn apply(&mut self, patch: Patch, event: &Event) -> Result<(), String> {
+    pub fn apply(&mut self, patch: Patch, event: &Event) -> Result<(), String> {
         let mut next = self.clone();
         let remade = patch.payload.is_some() || patch.content_type.is_some();
         if let Some(payload) = patch.payload {
-            next.payload = Some(payload.into());
+            next.payload = Some(payload);
         }
         if let Some(content_type) = patch.content_type {
             check_content_type(&content_type)?;
@@ -67,7 +71,7 @@ impl Progress {
         next.bare |= patch.bare;
         if remade {
             if is_json(next.content_type(event)) {
-                json::check(next.payload(event))
+                json::check_payload(next.payload(event))
                     .map_err(|why| format!("the payload is not JSON, as its type says: {why}"))?;
             } else {
                 // An envelope can only hold JSON.
@@ -84,7 +88,8 @@ impl Progress {
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Chained {
+    #[must_use]
+    pub fn finish(self) -> Chained {
         let untouched = self.payload.is_none()
             && self.content_type.is_none()
             && !self.bare
@@ -104,20 +109,18 @@ impl Progress {
 /// In the order that the contract names.
 fn ops(
     remove: Vec<String>,
-    set: Vec<Header>,
-    append: Vec<Header>,
+    set: Vec<(String, String)>,
+    append: Vec<(String, String)>,
 ) -> impl Iterator<Item = HeaderOp> {
     let removed = remove.into_iter().map(|name| HeaderOp::Remove { name });
-    let set = set.into_iter().map(|Header { name, value }| HeaderOp::Set {
+    let set = set.into_iter().map(|(name, value)| HeaderOp::Set {
         name,
         value: Secret::new(value),
     });
-    let appended = append
-        .into_iter()
-        .map(|Header { name, value }| HeaderOp::Append {
-            name,
-            value: Secret::new(value),
-        });
+    let appended = append.into_iter().map(|(name, value)| HeaderOp::Append {
+        name,
+        value: Secret::new(value),
+    });
     removed.chain(set).chain(appended)
 }
 
@@ -145,7 +148,8 @@ fn check_content_type(text: &str) -> Result<(), String> {
                 .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
     };
     let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
-    let names = essence.trim_end().split_once('/');
+    // Spaces alone: what else counts as white space, line ends among it, is no part of a header.
+    let names = essence.trim_end_matches(' ').split_once('/');
     let good = names.is_some_and(|(kind, subtype)| token(kind) && token(subtype))
         && parameters
             .bytes()
@@ -176,6 +180,9 @@ mod tests {
             "/",
             "text/",
             "text/plain\r\nx: y",
+            "text/plain\r\n",
+            "text/plain\u{c};a=b",
+            "text/plain\u{2003}",
             "te xt/plain",
             "ä/b",
             &long,
