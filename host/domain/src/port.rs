@@ -31,8 +31,8 @@ pub use ledger::{
 pub use transform::{Chained, Made, Transform, TransformJob, Transformed};
 pub use transport::{Exchange, Exchanged, OutboundRequest, Transport};
 pub use upkeep::{
-    Checked, Compacted, Copied, Finding, Onward, Progress, Retention, Stock, Swept, Upkeep,
-    UpkeepError,
+    Checked, Compacted, Copied, Finding, KeyStanding, KeyUse, Onward, Progress, Retention, Rotated,
+    Stock, Swept, Upkeep, UpkeepError,
 };
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

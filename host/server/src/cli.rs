@@ -14,6 +14,7 @@ use whisperer_domain::secret;
 use whisperer_sandbox::{CompileBounds, compile_from_stdin};
 
 use crate::config::{self, Config, Flags};
+use crate::control::Report;
 use crate::stdout::say;
 use crate::{core_dumps, telemetry, wiring};
 
@@ -68,12 +69,9 @@ const BACKGROUND_NICENESS: i32 = 10;
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve { config, flags } => ended(serve(config.as_deref(), &flags)),
-        Command::Care(command) => match care::run(command) {
-            Ok(code) => code,
-            Err(error) => ended(Err(error)),
-        },
+        Command::Care(command) => reported(care::run(command)),
         Command::Plugin(command) => ended(plugin::run(command)),
-        Command::Keys(command) => ended(keys::run(&command)),
+        Command::Keys(command) => reported(keys::run(command)),
         Command::Config => {
             say(&config::table());
             ExitCode::SUCCESS
@@ -93,6 +91,21 @@ pub fn run() -> ExitCode {
             };
             compile_from_stdin(&cache, bounds)
         }
+    }
+}
+
+/// Says what came of a command about the data.
+fn reported(result: anyhow::Result<Report>) -> ExitCode {
+    match result {
+        Ok(report) => {
+            report.lines.iter().for_each(|line| say(line));
+            if report.sound {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(error) => ended(Err(error)),
     }
 }
 

@@ -31,7 +31,4 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 #[cfg(fuzzing)]
 pub use redb_store::record_codec;
-pub use redb_store::{
-    KeyStanding, KeyUse, RedbStore, Restored, Rotated, backup_file, check_file, compact_file,
-    restore,
-};
+pub use redb_store::{RedbStore, Restored, backup_file, check_file, compact_file, restore};

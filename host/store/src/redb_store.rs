@@ -70,8 +70,6 @@ use self::writer::{Limits, Writer};
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 
-pub use keys::{KeyStanding, KeyUse, Rotated};
-
 /// Reads at a time. More wait: each holds a blocking thread.
 const READERS_MAX: usize = 16;
 

@@ -45,6 +45,17 @@ pub trait Upkeep: Send + Sync {
         findings_max: usize,
         onward: Onward,
     ) -> BoxFuture<'_, Result<Checked, UpkeepError>>;
+
+    /// Takes a new key and seals everything that is secret under it, beside whatever else is done;
+    /// answers when the old key is not needed any more and is gone. Copies from before need it.
+    ///
+    /// # Cancel safety
+    /// Once polled the key is exchanged even if the future is dropped; what a restart cuts off goes
+    /// on after it.
+    fn rotate_key(&self) -> BoxFuture<'_, Result<Rotated, UpkeepError>>;
+
+    /// Every key that there is, and those that records name beside them. Reads all that is sealed.
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyUse>, UpkeepError>>;
 }
 
 /// What is kept, and how long. None: for ever, without bound.
@@ -125,6 +136,37 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// How many there are in all.
     pub found: u64,
+}
+
+/// What an exchange of keys came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// Tells which key seals now, and nothing about it.
+    pub key: String,
+    /// Records that were sealed anew.
+    pub resealed: u64,
+    /// Records that do not open under any key: they stay as they are, and so do the keys that they
+    /// name.
+    pub left: u64,
+}
+
+/// A key, and what is sealed under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    pub key: String,
+    pub standing: KeyStanding,
+    pub hooks: u64,
+    pub pins: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyStanding {
+    /// What is written now is sealed under it.
+    Seals,
+    /// It opens what was sealed under it.
+    Opens,
+    /// It is not in the key file.
+    Missing,
 }
 
 /// Something that is wrong.

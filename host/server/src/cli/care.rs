@@ -6,7 +6,6 @@
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -16,7 +15,6 @@ use whisperer_domain::port::{Onward, Progress};
 use whisperer_store::{StoreConfig, StoreError, backup_file, check_file, compact_file, restore};
 
 use crate::control::{Line, Place, Report, Request, checked, compacted, copied};
-use crate::stdout::say;
 use crate::wiring;
 
 const FINDINGS_MAX: usize = 100;
@@ -30,7 +28,7 @@ pub(super) struct Data {
         env = "WHISPERER_DATA",
         default_value = "./whisperer-data"
     )]
-    data: PathBuf,
+    pub(super) data: PathBuf,
 }
 
 #[derive(Subcommand)]
@@ -70,26 +68,20 @@ pub(super) enum CareCommand {
     },
 }
 
-pub(super) fn run(command: CareCommand) -> anyhow::Result<ExitCode> {
-    let report = match command {
-        CareCommand::Backup { file, data } => backup(&file, &data.data)?,
+pub(super) fn run(command: CareCommand) -> anyhow::Result<Report> {
+    match command {
+        CareCommand::Backup { file, data } => backup(&file, &data.data),
         CareCommand::Restore {
             file,
             data,
             even_if_damaged,
-        } => put_back(&file, &data.data, even_if_damaged)?,
+        } => put_back(&file, &data.data, even_if_damaged),
         CareCommand::Compact { data } => match asked(&data.data, &Request::Compact {})? {
-            Some(report) => report,
-            None => compacted(compact_file(&wiring::files(&data.data))?),
+            Some(report) => Ok(report),
+            None => Ok(compacted(compact_file(&wiring::files(&data.data))?)),
         },
-        CareCommand::Check { file, data, deep } => check(file, &data.data, deep)?,
-    };
-    report.lines.iter().for_each(|line| say(line));
-    Ok(if report.sound {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+        CareCommand::Check { file, data, deep } => check(file, &data.data, deep),
+    }
 }
 
 fn backup(file: &Path, data: &Path) -> anyhow::Result<Report> {
@@ -160,7 +152,7 @@ fn put_back(file: &Path, data: &Path, even_if_damaged: bool) -> anyhow::Result<R
 }
 
 /// Has a running server do it. None: none runs.
-fn asked(data: &Path, request: &Request) -> anyhow::Result<Option<Report>> {
+pub(super) fn asked(data: &Path, request: &Request) -> anyhow::Result<Option<Report>> {
     // A folder that is not there has no server; what is wrong with it is said by who opens it.
     if !data.is_dir() {
         return Ok(None);

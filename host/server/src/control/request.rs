@@ -5,7 +5,9 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use whisperer_domain::port::{Checked, Compacted, Copied, Onward, Progress, Upkeep, UpkeepError};
+use whisperer_domain::port::{
+    Checked, Compacted, Copied, KeyStanding, KeyUse, Onward, Progress, Rotated, Upkeep, UpkeepError,
+};
 
 /// Findings that a check lists; it counts them all.
 pub(crate) const FINDINGS_MAX: usize = 100;
@@ -19,6 +21,8 @@ pub(crate) enum Request {
     },
     Compact {},
     Check {},
+    RotateKey {},
+    ShowKeys {},
 }
 
 /// A line of the answer.
@@ -55,7 +59,8 @@ pub(crate) struct Report {
 }
 
 impl Request {
-    pub(super) async fn carry_out(
+    /// By a server for whoever asked it, or by a command for itself.
+    pub(crate) async fn carry_out(
         self,
         store: &dyn Upkeep,
         onward: Onward,
@@ -74,6 +79,8 @@ impl Request {
             }
             Self::Compact {} => Ok(compacted(store.compact().await?)),
             Self::Check {} => Ok(checked(&store.check(FINDINGS_MAX, onward).await?)),
+            Self::RotateKey {} => Ok(rotated(&store.rotate_key().await?)),
+            Self::ShowKeys {} => Ok(keys(&store.keys().await?)),
         }
     }
 }
@@ -137,5 +144,42 @@ pub(crate) fn checked(checked: &Checked) -> Report {
     Report {
         sound: *found == 0,
         lines,
+    }
+}
+
+fn rotated(rotated: &Rotated) -> Report {
+    let Rotated {
+        key,
+        resealed,
+        left,
+    } = rotated;
+    let mut lines = vec![format!(
+        "the key {key} seals now; records sealed anew: {resealed}"
+    )];
+    if *left > 0 {
+        lines.push(format!(
+            "records that do not open under any key, and stay as they are with the keys that they \
+             name: {left}"
+        ));
+    }
+    Report { sound: true, lines }
+}
+
+/// A line for each key.
+fn keys(keys: &[KeyUse]) -> Report {
+    let line = |key: &KeyUse| {
+        let standing = match key.standing {
+            KeyStanding::Seals => "seals",
+            KeyStanding::Opens => "opens what is sealed under it",
+            KeyStanding::Missing => "is not in the key file: what it sealed cannot be read",
+        };
+        format!(
+            "{}  {standing}; hooks: {}, pins: {}",
+            key.key, key.hooks, key.pins
+        )
+    };
+    Report {
+        sound: true,
+        lines: keys.iter().map(line).collect(),
     }
 }

@@ -11,8 +11,8 @@ use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use whisperer_domain::port::{
-    BoxFuture, Budget, Checked, Compacted, Copied, Onward, Progress, Retention, Stock, StoreDown,
-    Swept, Upkeep, UpkeepError,
+    BoxFuture, Budget, Checked, Compacted, Copied, KeyUse, Onward, Progress, Retention, Rotated,
+    Stock, StoreDown, Swept, Upkeep, UpkeepError,
 };
 
 use super::{CONNECTIONS_MAX, Place, start};
@@ -55,6 +55,14 @@ impl Upkeep for Endless {
 
     fn check(&self, _: usize, _: Onward) -> BoxFuture<'_, Result<Checked, UpkeepError>> {
         Box::pin(async { Ok(Checked::default()) })
+    }
+
+    fn rotate_key(&self) -> BoxFuture<'_, Result<Rotated, UpkeepError>> {
+        Box::pin(async { Err(UpkeepError::NoFile) })
+    }
+
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyUse>, UpkeepError>> {
+        Box::pin(async { Err(UpkeepError::NoFile) })
     }
 }
 

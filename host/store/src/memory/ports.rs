@@ -11,9 +11,9 @@ use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Acquired, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog,
     CatalogError, Checked, Compacted, Copied, DeliveryQuery, DirectError, Directed, Directive,
-    EventFound, EventPage, EventQuery, FeedSink, LaneView, Lanes, Lease, Ledger, LedgerStatus,
-    Onward, Page, Retention, Run, Scope, Settled, Settlement, Stock, StoreDown, StoreHealth, Swept,
-    Taken, Upkeep, UpkeepError,
+    EventFound, EventPage, EventQuery, FeedSink, KeyUse, LaneView, Lanes, Lease, Ledger,
+    LedgerStatus, Onward, Page, Retention, Rotated, Run, Scope, Settled, Settlement, Stock,
+    StoreDown, StoreHealth, Swept, Taken, Upkeep, UpkeepError,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -199,6 +199,14 @@ impl Upkeep for MemoryStore {
         _findings_max: usize,
         _onward: Onward,
     ) -> BoxFuture<'_, Result<Checked, UpkeepError>> {
+        Box::pin(async { Err(UpkeepError::NoFile) })
+    }
+
+    fn rotate_key(&self) -> BoxFuture<'_, Result<Rotated, UpkeepError>> {
+        Box::pin(async { Err(UpkeepError::NoFile) })
+    }
+
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyUse>, UpkeepError>> {
         Box::pin(async { Err(UpkeepError::NoFile) })
     }
 }

@@ -17,7 +17,6 @@ use whisperer_domain::port::{
     Retention, Scope, Settled, Settlement, StoreDown, Swept, UpkeepError,
 };
 
-use super::keys::Rotated;
 use super::shared::Shared;
 use crate::error::StoreError;
 

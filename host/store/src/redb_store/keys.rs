@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use redb::ReadableTable;
 use tokio::sync::oneshot;
 use whisperer_domain::id::{HookId, Sequence};
-use whisperer_domain::port::StoreDown;
+use whisperer_domain::port::{KeyStanding, KeyUse, Rotated, StoreDown, UpkeepError};
 
 use super::RedbStore;
 use super::command::{Command, Queued};
@@ -16,49 +16,9 @@ use super::shared::Shared;
 use super::tables::{HOOKS, PINS};
 use crate::error::StoreError;
 
-/// What an exchange of keys came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rotated {
-    /// Tells which key seals now, and nothing about it.
-    pub key: String,
-    /// Records that were sealed anew.
-    pub resealed: u64,
-    /// Records that do not open under any key: they stay as they are, and so do the keys that they
-    /// name.
-    pub left: u64,
-}
-
-/// A key, and what is sealed under it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyUse {
-    pub key: String,
-    pub standing: KeyStanding,
-    pub hooks: u64,
-    pub pins: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyStanding {
-    /// What is written now is sealed under it.
-    Seals,
-    /// It opens what was sealed under it.
-    Opens,
-    /// It is not in the key file.
-    Missing,
-}
-
 impl RedbStore {
-    /// Takes a new key and seals everything under it, beside whatever else is done; answers when
-    /// the old key is not needed any more and out of the key file. Backups from before need the old
-    /// one.
-    ///
-    /// # Errors
-    /// The key file cannot be written, or the store is not open.
-    ///
-    /// # Cancel safety
-    /// Once polled the key is exchanged even if the future is dropped; what a restart cuts off goes
-    /// on after it.
-    pub async fn rotate_key(&self) -> Result<Rotated, StoreError> {
+    /// What [`Upkeep::rotate_key`](whisperer_domain::port::Upkeep::rotate_key) promises.
+    pub(super) async fn exchange_key(&self) -> Result<Rotated, StoreError> {
         let (reply, answer) = oneshot::channel();
         let order = Queued::order(Command::Rotate(reply), &self.shared);
         let inbox = self.inbox.clone();
@@ -78,19 +38,16 @@ impl RedbStore {
         })
     }
 
-    /// Every key of the key file, and those that records name beside them. Reads all hooks and pins.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub async fn keys(&self) -> Result<Vec<KeyUse>, StoreDown> {
-        self.shared.ready()?;
+    /// What [`Upkeep::keys`](whisperer_domain::port::Upkeep::keys) promises.
+    pub(super) async fn count_keys(&self) -> Result<Vec<KeyUse>, UpkeepError> {
+        self.shared.ready().map_err(UpkeepError::Down)?;
         let shared = std::sync::Arc::clone(&self.shared);
         let counted = tokio::task::spawn_blocking(move || counted(&shared));
         match counted.await {
-            Ok(counted) => counted.map_err(|fault| fault.to_down()),
-            Err(_) => Err(StoreDown::Damaged(
+            Ok(counted) => counted.map_err(|fault| UpkeepError::Down(fault.to_down())),
+            Err(_) => Err(UpkeepError::Down(StoreDown::Damaged(
                 "redb broke off over what it read".to_owned(),
-            )),
+            ))),
         }
     }
 }

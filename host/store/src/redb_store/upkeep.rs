@@ -9,8 +9,8 @@ use std::sync::mpsc::TrySendError;
 use redb::ReadTransaction;
 use tokio::sync::oneshot;
 use whisperer_domain::port::{
-    BoxFuture, Budget, Checked, Compacted, Copied, Onward, Retention, Stock, StoreDown, Swept,
-    Upkeep, UpkeepError,
+    BoxFuture, Budget, Checked, Compacted, Copied, KeyUse, Onward, Retention, Rotated, Stock,
+    StoreDown, Swept, Upkeep, UpkeepError,
 };
 
 use super::command::{Command, Queued, Write};
@@ -97,5 +97,19 @@ impl Upkeep for RedbStore {
             let seal = shared.seal.load();
             check::run(txn, Some(&seal), findings_max, &onward)
         }))
+    }
+
+    fn rotate_key(&self) -> BoxFuture<'_, Result<Rotated, UpkeepError>> {
+        Box::pin(async move {
+            let rotated = self.exchange_key().await;
+            rotated.map_err(|error| UpkeepError::Store {
+                doing: "exchange the key",
+                source: Box::new(error),
+            })
+        })
+    }
+
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyUse>, UpkeepError>> {
+        Box::pin(self.count_keys())
     }
 }

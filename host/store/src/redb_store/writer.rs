@@ -28,7 +28,6 @@ use self::sweeper::{Ended, Step, Sweeper};
 use super::batch::{Allowance, Batch, Finished};
 use super::command::{Answer, Command, Queued, Reply, Write};
 use super::fault::Fault;
-use super::keys::Rotated;
 use super::opener::Opener;
 use super::seal::Seal;
 use super::shared::Shared;

@@ -16,7 +16,6 @@ use crate::error::StoreError;
 use crate::redb_store::batch::Rekeying;
 use crate::redb_store::command::Reply;
 use crate::redb_store::key::{self, KEYS_MAX, Key};
-use crate::redb_store::keys::Rotated;
 use crate::redb_store::seal::Seal;
 
 impl Writer {
