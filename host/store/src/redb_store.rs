@@ -103,6 +103,7 @@ impl RedbStore {
         keys: Seal,
     ) -> Result<Arc<Self>, StoreError> {
         let database = opener.open(&keys)?;
+        key::sweep(opener.key_file());
         file::bring_up_to_date(&database)
             .map_err(|fault| opener.failed("bring up to date", fault))?;
         let state = load(&database, &keys).map_err(|fault| opener.failed("load", fault))?;

@@ -385,6 +385,19 @@ pub(super) fn temp_beside(path: &Path) -> Result<PathBuf, StoreError> {
     Ok(path.with_file_name(name))
 }
 
+/// Whether it is one of those names, left behind.
+pub(super) fn is_temp_beside(path: &Path, found: &Path) -> bool {
+    let name = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+    let Some((name, found)) = name(path).zip(name(found)) else {
+        return false;
+    };
+    found
+        .strip_prefix(&name)
+        .and_then(|rest| rest.strip_prefix('.'))
+        .and_then(|rest| rest.strip_suffix(".creating"))
+        .is_some_and(|chance| chance.len() == 16)
+}
+
 /// Makes a new name in a folder durable.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]

@@ -128,6 +128,27 @@ pub(super) fn replace(key_file: &Path, ring: &[Key]) -> Result<(), StoreError> {
         })
 }
 
+/// Takes away what an exchange that was cut off left beside the key file: keys lie in it. To be called
+/// by whoever has the database to itself.
+pub(super) fn sweep(key_file: &Path) {
+    let folder = match key_file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    let swept = fs::read_dir(folder).and_then(|entries| {
+        for entry in entries {
+            let path = entry?.path();
+            if super::file::is_temp_beside(key_file, &path) {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = swept {
+        tracing::warn!(%error, folder = %folder.display(), "leftovers of keys cannot be removed");
+    }
+}
+
 /// Root may exchange the keys of a server that runs as somebody else, and that must be able to read
 /// them.
 fn keep_owner(key_file: &Path, temp: &Path) -> io::Result<()> {

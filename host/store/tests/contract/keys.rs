@@ -26,6 +26,9 @@ use crate::stage::{Stage, TestClock, attempt, config, settlement};
 const HOOKS: u64 = 650;
 const PLUGINS_OWN: &str = "a credential that a plugin made";
 
+/// Cut off before it got its name.
+const LEFTOVER: &str = "whisperer.key.0123456789abcdef.creating";
+
 const HOOK_ROWS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("hooks");
 const PIN_ROWS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("pins");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -227,12 +230,13 @@ async fn whatever_an_exchange_was_cut_off_at_the_next_start_goes_on() {
         put_key(cut_off.path(), &both);
         goes_on(cut_off.path(), &new_key).await;
     }
-    // Before step 1: another name beside the key file is nobody's business.
+    // Before step 1: what was to become the key file is thrown away.
     let cut_off = tempfile::tempdir().unwrap();
     fs::copy(&old, cut_off.path().join("whisperer.redb")).unwrap();
     put_key(cut_off.path(), &old_key);
-    fs::write(cut_off.path().join("whisperer.key.0.creating"), &both).unwrap();
+    fs::write(cut_off.path().join(LEFTOVER), &both).unwrap();
     goes_on(cut_off.path(), &old_key).await;
+    assert!(!cut_off.path().join(LEFTOVER).exists(), "keys lie in it");
     // Without the key that half of the rows need, it is refused and not served half.
     for lacking in [&old_key, &vec![0; 32]] {
         let cut_off = tempfile::tempdir().unwrap();
