@@ -267,7 +267,13 @@ mod tests {
             assert!(check(name, "v").is_err(), "{name:?}");
             let name = name.to_owned();
             let value = "v".to_owned();
-            assert!(check_op(&HeaderOp::Append { name, value }).is_err());
+            assert!(
+                check_op(&HeaderOp::Append {
+                    name,
+                    value: value.into()
+                })
+                .is_err()
+            );
         }
         assert_eq!(check("X_Request_Id", "v"), Ok(()));
     }

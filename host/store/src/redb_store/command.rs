@@ -14,7 +14,7 @@ use whisperer_domain::event::NewEvent;
 use whisperer_domain::id::HookId;
 use whisperer_domain::port::{
     AcceptError, Accepted, Budget, CatalogError, Compacted, DirectError, Directed, Directive,
-    Retention, Scope, Settled, Settlement, StoreDown, Swept, UpkeepError,
+    Retention, Rotated, Scope, Settled, Settlement, StoreDown, Swept, UpkeepError,
 };
 
 use super::shared::Shared;

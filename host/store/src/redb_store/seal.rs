@@ -64,7 +64,7 @@ impl Known {
     fn new(key: Key) -> Self {
         let mut digest = Sha256::new();
         digest.update(b"whisperer key id\0");
-        digest.update(&*key.bare());
+        digest.update(*key.bare());
         let digest: [u8; 32] = digest.finalize().into();
         let [a, b, c, d, e, f, g, h, ..] = digest;
         let id = KeyId([a, b, c, d, e, f, g, h]);

@@ -21,7 +21,8 @@ use std::time::Instant;
 
 use redb::WriteTransaction;
 use whisperer_domain::port::{
-    AcceptError, CatalogError, Clock, Compacted, DirectError, StoreDown, StoreHealth, UpkeepError,
+    AcceptError, CatalogError, Clock, Compacted, DirectError, Rotated, StoreDown, StoreHealth,
+    UpkeepError,
 };
 
 use self::sweeper::{Ended, Step, Sweeper};

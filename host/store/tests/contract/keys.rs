@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use redb::{Database, ReadableTable, TableDefinition};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 use whisperer_domain::delivery::Pin;
 use whisperer_domain::header::HeaderOp;
 use whisperer_domain::hook::Hook;
@@ -112,14 +113,15 @@ async fn a_key_is_exchanged_beside_the_load_twice_in_a_row() {
     let before = only(&store.keys().await.unwrap()).clone();
     assert_eq!((before.hooks, before.pins), (HOOKS, HOOKS));
 
-    let mut rotation = tokio::spawn({
+    let mut rotation = JoinSet::new();
+    rotation.spawn({
         let store = store.clone();
         async move { store.rotate_key().await }
     });
     let mut posts = 1;
     let rotated = loop {
-        if rotation.is_finished() {
-            break (&mut rotation).await.unwrap().unwrap();
+        if let Some(ended) = rotation.try_join_next() {
+            break ended.unwrap().unwrap();
         }
         posts += 1;
         stage.post(&format!("e{posts}")).await;

@@ -1,6 +1,7 @@
 //! What is set up: hooks, types, tokens, plugins, and what is at work in lanes.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use whisperer_domain::access::AuditEntry;
 use whisperer_domain::event_type::EventType;
@@ -61,11 +62,12 @@ impl Checking<'_> {
                 bytes.value(),
                 "its history can be seen by admins only",
             )?;
-            if known.0.contains_key(&id) {
-                let what = "is of a hook that is there";
-                self.find("tombstones", &id.0, what, "it only takes room");
-            } else {
-                known.0.insert(id, None);
+            match known.0.entry(id) {
+                Entry::Occupied(_) => {
+                    let what = "is of a hook that is there";
+                    self.find("tombstones", &id.0, what, "it only takes room");
+                }
+                Entry::Vacant(place) => drop(place.insert(None)),
             }
         }
         self.entries()?;

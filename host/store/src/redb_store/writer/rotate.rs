@@ -11,6 +11,8 @@
 //! Each step is on disk before the next begins, so whatever cuts it off leaves one of these rows;
 //! the next start finds more than one key, or none, and goes on by that alone.
 
+use whisperer_domain::port::Rotated;
+
 use super::Writer;
 use crate::error::StoreError;
 use crate::redb_store::batch::Rekeying;
