@@ -65,7 +65,7 @@ fn value(rng: &mut fastrand::Rng, pieces: &[&str], depth: usize) -> String {
         return pieces[rng.usize(..pieces.len())].to_owned();
     }
     let is_object = rng.bool();
-    let mut space = |rng: &mut fastrand::Rng| SPACES[rng.usize(..SPACES.len())];
+    let space = |rng: &mut fastrand::Rng| SPACES[rng.usize(..SPACES.len())];
     let members: Vec<String> = (0..rng.usize(..4))
         .map(|_| {
             let depth = rng.usize(..depth);
