@@ -24,6 +24,10 @@ const STEP_TIME_MAX: Duration = Duration::from_millis(10);
 const SHARE_ALONE: u32 = 2;
 const SHARE_BESIDE: u32 = 6;
 const WAIT_MIN: Duration = Duration::from_millis(5);
+/// A pass that left too much, because it is pending, is made again after a wait that bounds what is
+/// looked at in vain to a twentieth of the time.
+const STUCK_WAIT_MIN: Duration = Duration::from_secs(1);
+const STUCK_SHARE: u32 = 20;
 /// Events that may be looked at in vain between two passes.
 const PASSED_MAX: u64 = 20_000;
 
@@ -41,6 +45,8 @@ pub(in crate::redb_store) struct Sweeper {
     /// A pass is under way; else `next` is when one begins.
     passing: bool,
     passed: u64,
+    /// What the steps of this pass took.
+    spent: Duration,
     /// The last pass ended with more than may be held: what is left is pending.
     is_stuck: bool,
 }
@@ -71,16 +77,19 @@ impl Sweeper {
         now: Instant,
         accepted_at: Timestamp,
     ) -> Self {
+        // Of a store that never took anything there is nothing to go by, nor to lose.
+        let is_new = accepted_at == Timestamp::default();
         Self {
             retention,
             clock: Believed {
                 at: now,
-                wall: accepted_at.after(SHUT_MAX),
+                wall: (!is_new).then(|| accepted_at.after(SHUT_MAX)),
                 doubted_since: None,
             },
             next: now,
             passing: false,
             passed: 0,
+            spent: Duration::ZERO,
             is_stuck: false,
         }
     }
@@ -108,6 +117,7 @@ impl Sweeper {
         if !self.passing {
             self.passing = true;
             self.passed = 0;
+            self.spent = Duration::ZERO;
         }
         Some(Step {
             retention: self.retention,
@@ -119,11 +129,18 @@ impl Sweeper {
 
     pub(in crate::redb_store) fn ended(&mut self, now: Instant, ended: &Ended) {
         self.passed += ended.swept.passed;
+        self.spent += ended.took;
         let is_through = !ended.swept.more;
         if is_through || self.passed >= PASSED_MAX {
             self.passing = false;
             self.is_stuck = self.holds_too_much(ended.live_bytes);
-            self.next = now + PASS_EVERY;
+            let wait = (self.spent * STUCK_SHARE).max(STUCK_WAIT_MIN);
+            self.next = now
+                + if self.is_stuck {
+                    wait.min(PASS_EVERY)
+                } else {
+                    PASS_EVERY
+                };
             return;
         }
         let share = if ended.is_busy {
@@ -142,14 +159,17 @@ impl Sweeper {
 /// What the clock says, as far as it is believed.
 struct Believed {
     at: Instant,
-    wall: Timestamp,
+    /// None: it was never asked.
+    wall: Option<Timestamp>,
     doubted_since: Option<Instant>,
 }
 
 impl Believed {
     fn believe(&mut self, now: Instant, wall: Timestamp) -> Timestamp {
-        let passed = now.saturating_duration_since(self.at);
-        let expected = self.wall.after(passed);
+        let Some(last) = self.wall else {
+            return self.take(now, wall);
+        };
+        let expected = last.after(now.saturating_duration_since(self.at));
         if wall <= expected.after(AHEAD_MAX) {
             return self.take(now, wall);
         }
@@ -171,7 +191,7 @@ impl Believed {
     fn take(&mut self, now: Instant, wall: Timestamp) -> Timestamp {
         *self = Self {
             at: now,
-            wall,
+            wall: Some(wall),
             doubted_since: None,
         };
         wall
@@ -185,7 +205,7 @@ mod tests {
     use whisperer_domain::port::{Retention, Swept};
     use whisperer_domain::time::Timestamp;
 
-    use super::{Ended, PASS_EVERY, PASSED_MAX, Sweeper};
+    use super::{Ended, PASS_EVERY, PASSED_MAX, STUCK_WAIT_MIN, Sweeper};
 
     const DAY: Duration = Duration::from_secs(86_400);
     const HOUR: Duration = Duration::from_secs(3600);
@@ -245,7 +265,15 @@ mod tests {
         assert_eq!(sweeper.rest(start, 101), Some(Duration::ZERO));
         sweeper.step(start, START, 101).unwrap();
         sweeper.ended(start, &ended(false, 5, false, 101));
-        assert_eq!(sweeper.rest(start, 101), Some(PASS_EVERY));
+        assert_eq!(sweeper.rest(start, 101), Some(STUCK_WAIT_MIN));
+        let later = start + STUCK_WAIT_MIN;
+        sweeper.step(later, START, 101).unwrap();
+        let long = Ended {
+            took: Duration::from_secs(2),
+            ..ended(false, 5, false, 101)
+        };
+        sweeper.ended(later, &long);
+        assert_eq!(sweeper.rest(later, 101), Some(Duration::from_secs(40)));
     }
 
     #[test]
@@ -286,6 +314,8 @@ mod tests {
         let mut shut = sweeper(None, start);
         let shortly = START.after(DAY);
         assert_eq!(shut.step(start, shortly, 0).unwrap().now, shortly);
+        let mut new = Sweeper::new(sweeper(None, start).retention, start, Timestamp(0));
+        assert_eq!(new.step(start, START, 0).unwrap().now, START, "it is new");
         let mut shut = sweeper(None, start);
         let long = START.after(40 * DAY);
         assert_eq!(shut.step(start, long, 0).unwrap().now, START.after(DAY));
