@@ -1,5 +1,7 @@
 //! CloudEvents in each of the shapes in which they come.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use whisperer_domain::port::Ledger as _;
 
@@ -146,6 +148,33 @@ async fn source_and_id_together_tell_a_repetition() {
         answer["id"].as_str().unwrap().starts_with("ce:sha256:"),
         "{answer}"
     );
+}
+
+/// It was taken 127 deep, and each of its deliveries was JSON that no receiver could read.
+#[tokio::test]
+async fn data_that_would_be_too_deep_in_its_envelope_is_refused() {
+    let app = TestApp::new().await;
+    let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    let binary = [
+        ("ce-specversion", "1.0"),
+        ("ce-id", "7"),
+        ("ce-source", "/shop"),
+        ("ce-type", "package.created"),
+        ("content-type", "application/json"),
+    ];
+    let taken = app.post("/events/", &binary, nested(126)).await;
+    assert_eq!(taken.status, 202);
+    let refused = app.post("/events/", &binary, nested(127)).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.json().to_string().contains("126 levels"));
+    let (status, answer) = post(
+        &app,
+        &order(json!({"data_base64": STANDARD.encode(nested(127))})),
+    )
+    .await;
+    assert_eq!(status, 400);
+    let words = answer["errors"]["data_base64"].to_string();
+    assert!(words.contains("126 levels"), "{answer}");
 }
 
 #[tokio::test]
