@@ -133,6 +133,7 @@ async fn write(
                 down @ (StoreDown::Lagging
                 | StoreDown::Reopening(_)
                 | StoreDown::Unknown(_)
+                | StoreDown::Full
                 | StoreDown::Closed),
             ) => {
                 failures += 1;

@@ -22,6 +22,11 @@ pub struct StoreConfig {
     /// Each commit saves what a start after a crash would else work out by reading the file.
     /// Off: costs about half the rate of small commits.
     pub quick_repair: bool,
+    /// A database file up to this size is read and checked whole when the store is opened.
+    pub check_bytes_max: u64,
+    /// No events are accepted while less of the disk is free, or less than a tenth of it if that is
+    /// smaller.
+    pub free_bytes_min: u64,
 }
 
 impl StoreConfig {
@@ -36,6 +41,8 @@ impl StoreConfig {
             commit_rows_max: 16_384,
             commit_bytes_max: 16 << 20,
             quick_repair: false,
+            check_bytes_max: 256 << 20,
+            free_bytes_min: 256 << 20,
         }
     }
 }

@@ -26,6 +26,6 @@ mod redb_store;
 mod watches;
 
 pub use config::StoreConfig;
-pub use error::StoreError;
+pub use error::{StoreError, Trouble};
 pub use memory::MemoryStore;
 pub use redb_store::RedbStore;

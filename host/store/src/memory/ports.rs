@@ -11,7 +11,7 @@ use whisperer_domain::port::{
     AcceptError, Accepted, Acquired, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog,
     CatalogError, DeliveryQuery, DirectError, Directed, Directive, EventFound, EventPage,
     EventQuery, FeedSink, LaneView, Lanes, Lease, Ledger, LedgerStatus, Page, Run, Scope, Settled,
-    Settlement, StoreDown, StoreHealth, Taken,
+    Settlement, Space, StoreDown, StoreHealth, Taken,
 };
 use whisperer_domain::time::Timestamp;
 
@@ -93,6 +93,7 @@ impl Ledger for MemoryStore {
             commits: model.commits,
             events_accepted: model.next_event - 1,
             attempts_settled: model.attempts_settled,
+            space: Space::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use whisperer_domain::port::{FeedItem, FeedSink, StoreDown, StoreHealth};
 
 use super::fault::Fault;
 use super::seal::Seal;
+use super::space::Seen;
 use super::state::State;
 use crate::watches::Watches;
 
@@ -25,6 +26,7 @@ pub(super) struct Shared {
     health: ArcSwap<StoreHealth>,
     sink: Mutex<Option<Arc<dyn FeedSink>>>,
     pub(super) watches: Arc<Watches>,
+    pub(super) space: Arc<Seen>,
     /// How often the database was opened: a fault seen in an earlier one says nothing now.
     pub(super) opening: AtomicU64,
     pub(super) queued: AtomicUsize,
@@ -35,7 +37,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(database: Database, seal: Seal, state: &State) -> Self {
+    pub(super) fn new(database: Database, seal: Seal, state: &State, space: Arc<Seen>) -> Self {
         let shared = Self {
             database: RwLock::new(Some(database)),
             seal,
@@ -43,6 +45,7 @@ impl Shared {
             health: ArcSwap::from_pointee(StoreHealth::Ready),
             sink: Mutex::new(None),
             watches: Arc::default(),
+            space,
             opening: AtomicU64::new(1),
             queued: AtomicUsize::new(0),
             queued_bytes: AtomicUsize::new(0),
