@@ -46,6 +46,10 @@ pub struct Config {
     pub store_queue_max: usize,
     pub store_queue_bytes_max: usize,
     pub store_quick_repair: bool,
+    /// 0: never.
+    pub store_check_bytes_max: u64,
+    /// 0: events are accepted until the disk is full.
+    pub store_free_bytes_min: u64,
     pub attempts_max: usize,
     pub delivery_buffer_bytes: usize,
     pub failing_told_secs: u64,
@@ -88,6 +92,8 @@ impl Default for Config {
             store_queue_max: 4096,
             store_queue_bytes_max: 64 << 20,
             store_quick_repair: false,
+            store_check_bytes_max: 256 << 20,
+            store_free_bytes_min: 256 << 20,
             attempts_max: 1024,
             delivery_buffer_bytes: 64 << 20,
             failing_told_secs: 3600,

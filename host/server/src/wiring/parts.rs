@@ -18,7 +18,7 @@ use whisperer_delivery::{Background, Delivery, DeliveryConfig, DeliveryHandle};
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::health::Patience;
 use whisperer_domain::hook::Ordered;
-use whisperer_domain::port::{Catalog as _, Clock};
+use whisperer_domain::port::{Catalog as _, Clock, Ledger as _};
 use whisperer_egress::{Egress, EgressConfig};
 use whisperer_sandbox::{CompileBounds, Compiler, Sandbox, SandboxConfig};
 use whisperer_store::{RedbStore, StoreConfig};
@@ -129,6 +129,7 @@ impl Parts {
                 let seen = Seen {
                     stats: delivery.stats(),
                     hooks_ordered: ordered as u64,
+                    space: store.status().space,
                 };
                 metrics::write(&mut text, &seen);
             }
@@ -181,6 +182,8 @@ fn store_config(config: &Config) -> StoreConfig {
         queue_max: config.store_queue_max,
         queue_bytes_max: config.store_queue_bytes_max,
         quick_repair: config.store_quick_repair,
+        check_bytes_max: config.store_check_bytes_max,
+        free_bytes_min: config.store_free_bytes_min,
         ..StoreConfig::new(
             config.data.join("whisperer.redb"),
             config.data.join("secrets.key"),
