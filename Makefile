@@ -25,11 +25,13 @@ test: toolchain
 	cargo test --release --workspace
 
 # What a minute cannot show: a million calls that leak, a hundred thousand that are given up, five
-# minutes of swaps under load, and thirty thousand seeds of the simulation. About a quarter of an
-# hour; neither `make test` nor CI runs it.
+# minutes of swaps under load, a hundred kills at a thousand events a second, thousands of power cuts,
+# failing disks and altered files, and thirty thousand seeds of the simulation. About three quarters
+# of an hour; neither `make test` nor CI runs it.
 torture: toolchain
 	TORTURE=1 cargo test --release --workspace --test isolation -- --nocapture what_leaks_in_a_call calls_that_are_given_up
-	TORTURE=1 cargo test --release --workspace --test black_box -- --nocapture swapping_a_plugin
+	TORTURE=1 cargo test --release --workspace --test black_box -- --nocapture swapping_a_plugin killed_again_and_again
+	TORTURE=1 POWER_CUT_SEEDS=5000 cargo test --release --workspace --lib -- --nocapture faults::
 	SIMULATION_SEEDS=30000 cargo test --release --workspace --test simulation
 
 # The whole workspace, though one package is wanted: cargo then chooses the same features of all

@@ -20,12 +20,16 @@ mod compiling;
 mod costly;
 #[path = "black_box/directives.rs"]
 mod directives;
+#[path = "black_box/disk.rs"]
+mod disk;
 #[path = "black_box/edge.rs"]
 mod edge;
 #[path = "black_box/ending.rs"]
 mod ending;
 #[path = "black_box/ingest.rs"]
 mod ingest;
+#[path = "black_box/kills.rs"]
+mod kills;
 #[path = "black_box/main_job.rs"]
 mod main_job;
 #[path = "black_box/oms_client.rs"]

@@ -18,6 +18,8 @@ pub(crate) struct Setup {
     /// Empty: the default policy, which forbids loopback.
     pub(crate) allow_networks: Vec<String>,
     pub(crate) args: Vec<String>,
+    /// Its data folder is a file system of its own, of so many MiB: see `disk.rs`.
+    pub(crate) disk_mib: Option<u32>,
 }
 
 impl Setup {
@@ -27,6 +29,7 @@ impl Setup {
             data: data.to_owned(),
             allow_networks: vec!["127.0.0.0/8".to_owned()],
             args: Vec::new(),
+            disk_mib: None,
         }
     }
 
@@ -38,7 +41,17 @@ impl Setup {
     }
 
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_whisperer"));
+        let binary = env!("CARGO_BIN_EXE_whisperer");
+        let mut command = match self.disk_mib {
+            None => Command::new(binary),
+            Some(mib) => {
+                let mut command = Command::new("unshare");
+                let mount = format!("mount -t tmpfs -o size={mib}m none \"$0\" && exec \"$@\"");
+                command.args(["--mount", "--", "sh", "-c", &mount]);
+                command.arg(&self.data).arg(binary);
+                command
+            }
+        };
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(&self.data);

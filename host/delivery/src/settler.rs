@@ -134,6 +134,7 @@ async fn write(
                 | StoreDown::Reopening(_)
                 | StoreDown::Compacting
                 | StoreDown::Unknown(_)
+                | StoreDown::Full
                 | StoreDown::Closed),
             ) => {
                 failures += 1;

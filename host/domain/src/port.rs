@@ -25,7 +25,7 @@ pub use lanes::{
     Taken, Verdict,
 };
 pub use ledger::{
-    AcceptError, Accepted, LaneView, LastAttempt, Ledger, LedgerStatus, Scope, StoreDown,
+    AcceptError, Accepted, LaneView, LastAttempt, Ledger, LedgerStatus, Scope, Space, StoreDown,
     StoreHealth,
 };
 pub use transform::{Chained, Made, Transform, TransformJob, Transformed};

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use whisperer_domain::secret;
 use whisperer_sandbox::{CompileBounds, compile_from_stdin};
+use whisperer_store::{StoreError, Trouble};
 
 use crate::config::{self, Config, Flags};
 use crate::control::Report;
@@ -116,8 +117,20 @@ fn ended(result: anyhow::Result<()>) -> ExitCode {
             // One line with the whole chain; not by the log, which a filter may mute. With nobody
             // at stderr the exit code is all there is left to say.
             let _ = writeln!(std::io::stderr(), "whisperer: {error:#}");
-            ExitCode::FAILURE
+            exit_code(&error)
         }
+    }
+}
+
+/// As sysexits.h numbers them, so that a supervisor can be told which starts are of no use.
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let store = error.chain().find_map(|cause| cause.downcast_ref());
+    match store.map(StoreError::trouble) {
+        Some(Trouble::Data) => ExitCode::from(65),
+        Some(Trouble::System) => ExitCode::from(74),
+        Some(Trouble::InUse) => ExitCode::from(75),
+        Some(Trouble::Setup) => ExitCode::from(78),
+        None => ExitCode::FAILURE,
     }
 }
 

@@ -51,6 +51,10 @@ pub struct Config {
     pub retention_days: u32,
     /// 0: without bound.
     pub retention_bytes: u64,
+    /// 0: never.
+    pub store_check_bytes_max: u64,
+    /// 0: events are accepted until the disk is full.
+    pub store_free_bytes_min: u64,
     pub attempts_max: usize,
     pub delivery_buffer_bytes: usize,
     pub failing_told_secs: u64,
@@ -96,6 +100,8 @@ impl Default for Config {
             store_quick_repair: false,
             retention_days: 30,
             retention_bytes: 0,
+            store_check_bytes_max: 256 << 20,
+            store_free_bytes_min: 256 << 20,
             attempts_max: 1024,
             delivery_buffer_bytes: 64 << 20,
             failing_told_secs: 3600,

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use whisperer_delivery::DeliveryStats;
+use whisperer_domain::port::Space;
 use whisperer_domain::port::Stock;
 use whisperer_domain::time::Timestamp;
 
@@ -11,6 +12,7 @@ use whisperer_domain::time::Timestamp;
 pub(crate) struct Seen {
     pub(crate) stats: DeliveryStats,
     pub(crate) hooks_ordered: u64,
+    pub(crate) space: Space,
 }
 
 #[derive(Clone, Copy)]
@@ -37,7 +39,7 @@ const fn count(name: &'static str, meaning: &'static str, read: fn(&Seen) -> u64
     }
 }
 
-const METRICS: [Metric; 13] = [
+const METRICS: [Metric; 15] = [
     level(
         "whisperer_lanes",
         "Hooks with deliveries that are pending, or with something to remember of their receivers.",
@@ -103,6 +105,16 @@ const METRICS: [Metric; 13] = [
         "whisperer_store_failures_total",
         "Calls of the store that failed and were repeated.",
         |seen| seen.stats.store_failures,
+    ),
+    level(
+        "whisperer_store_free_bytes",
+        "Bytes of the data folder's disk that are free; 0 if that is not known.",
+        |seen| seen.space.free_bytes.unwrap_or(0),
+    ),
+    level(
+        "whisperer_store_disk_short",
+        "1 while so few are free that no events are accepted.",
+        |seen| u64::from(seen.space.is_short),
     ),
 ];
 
@@ -198,6 +210,7 @@ fn by_outcome(stats: &DeliveryStats) -> [(&'static str, u64); 8] {
 #[cfg(test)]
 mod tests {
     use whisperer_delivery::DeliveryStats;
+    use whisperer_domain::port::Space;
     use whisperer_domain::port::Stock;
     use whisperer_domain::time::Timestamp;
 
@@ -218,6 +231,10 @@ mod tests {
         let seen = Seen {
             stats,
             hooks_ordered: 6,
+            space: Space {
+                free_bytes: Some(77),
+                is_short: true,
+            },
         };
         write(&mut text, &seen);
         let stock = Stock {
@@ -236,6 +253,8 @@ mod tests {
             "whisperer_lanes_breaker_open 2",
             "whisperer_lanes_paced 1",
             "whisperer_hooks_ordered 6",
+            "whisperer_store_free_bytes 77",
+            "whisperer_store_disk_short 1",
             "whisperer_attempts_running 4",
             "whisperer_attempts_slow_running 3",
             "whisperer_attempts_total{outcome=\"timed_out\"} 9",

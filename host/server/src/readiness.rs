@@ -1,13 +1,13 @@
 //! Whether this server should be sent requests: `/readyz`, in one place.
 //!
-//! Ready means: the plugin folder was read once and delivery runs, the store can write, and
-//! nobody asked us to stop. What can change by itself is asked for at each look.
+//! Ready means: the plugin folder was read once and delivery runs, the store can write and its disk
+//! is not nearly full, and nobody asked us to stop. What can change by itself is asked for at each look.
 
 use std::fmt;
 use std::sync::OnceLock;
 
 use tokio_util::sync::CancellationToken;
-use whisperer_domain::port::StoreHealth;
+use whisperer_domain::port::{LedgerStatus, StoreHealth};
 
 type Alive = Box<dyn Fn() -> bool + Send + Sync>;
 
@@ -35,17 +35,20 @@ impl Readiness {
     }
 
     /// What stands against being ready, in words; none: ready.
-    pub(crate) fn obstacle(&self, store: &StoreHealth) -> Option<&'static str> {
+    pub(crate) fn obstacle(&self, store: &LedgerStatus) -> Option<&'static str> {
         if self.draining.is_cancelled() {
             return Some("The server is shutting down.");
         }
-        match store {
+        match store.health {
             StoreHealth::Ready => {}
             StoreHealth::Reopening(_) => {
                 return Some("The store is being reopened after an I/O error.");
             }
             StoreHealth::Compacting => return Some("The store is being compacted."),
             StoreHealth::Closed => return Some("The store is closed."),
+        }
+        if store.space.is_short {
+            return Some("The disk is nearly full: no events are accepted until there is space.");
         }
         match self.delivery.get() {
             None => Some("The plugin folder is still being read."),
@@ -69,15 +72,26 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use whisperer_domain::port::StoreHealth;
+    use whisperer_domain::port::{LedgerStatus, Space, StoreHealth};
 
     use super::Readiness;
 
     #[test]
     fn every_obstacle_is_told() {
         let readiness = Readiness::default();
-        let store = StoreHealth::Ready;
-        let words = |readiness: &Readiness, store: &StoreHealth| {
+        let with = |health: StoreHealth, is_short: bool| LedgerStatus {
+            health,
+            queued: 0,
+            commits: 0,
+            events_accepted: 0,
+            attempts_settled: 0,
+            space: Space {
+                free_bytes: None,
+                is_short,
+            },
+        };
+        let store = with(StoreHealth::Ready, false);
+        let words = |readiness: &Readiness, store: &LedgerStatus| {
             readiness.obstacle(store).unwrap_or("none").to_owned()
         };
         assert!(words(&readiness, &store).contains("plugin folder"));
@@ -85,10 +99,14 @@ mod tests {
         let asked = Arc::clone(&alive);
         readiness.delivers(move || asked.load(Ordering::Relaxed));
         assert_eq!(words(&readiness, &store), "none");
-        let reopening = StoreHealth::Reopening(String::new());
+        let reopening = with(StoreHealth::Reopening(String::new()), false);
         assert!(words(&readiness, &reopening).contains("reopened"));
-        assert!(words(&readiness, &StoreHealth::Compacting).contains("compacted"));
-        assert!(words(&readiness, &StoreHealth::Closed).contains("closed"));
+        let compacting = with(StoreHealth::Compacting, false);
+        assert!(words(&readiness, &compacting).contains("compacted"));
+        let closed = with(StoreHealth::Closed, false);
+        assert!(words(&readiness, &closed).contains("closed"));
+        let full = with(StoreHealth::Ready, true);
+        assert!(words(&readiness, &full).contains("nearly full"));
         alive.store(false, Ordering::Relaxed);
         assert!(words(&readiness, &store).contains("restarted"));
         readiness.start_draining();

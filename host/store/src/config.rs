@@ -27,6 +27,11 @@ pub struct StoreConfig {
     pub quick_repair: bool,
     /// What is kept of events that have nothing pending; by default all, for ever.
     pub retention: Retention,
+    /// A database file up to this size is read and checked whole when the store is opened.
+    pub check_bytes_max: u64,
+    /// No events are accepted while less of the disk is free, or less than a tenth of it if that is
+    /// smaller.
+    pub free_bytes_min: u64,
 }
 
 impl StoreConfig {
@@ -42,6 +47,8 @@ impl StoreConfig {
             commit_bytes_max: 16 << 20,
             quick_repair: false,
             retention: Retention::default(),
+            check_bytes_max: 256 << 20,
+            free_bytes_min: 256 << 20,
         }
     }
 }

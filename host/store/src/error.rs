@@ -6,10 +6,67 @@ use std::path::PathBuf;
 
 use whisperer_domain::port::UpkeepError;
 
+/// What kind of trouble it is: who starts servers tells by it whether another start can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The database file is not one that can be used, and was left as it is.
+    Data,
+    /// What is configured, or lies where it is configured, is not what it has to be.
+    Setup,
+    /// Somebody else uses it.
+    InUse,
+    /// A disk, a file system or the system failed: it may have passed by the next time.
+    System,
+}
+
+impl StoreError {
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Foreign { .. }
+            | Self::Damaged { .. }
+            | Self::Newer { .. }
+            | Self::Empty { .. }
+            | Self::Unrepaired { .. } => Trouble::Data,
+            Self::Folder { .. }
+            | Self::NoFile { .. }
+            | Self::Dangling { .. }
+            | Self::KeyMissing { .. }
+            | Self::KeyWrong { .. }
+            | Self::KeyMalformed { .. }
+            | Self::KeysMax { .. }
+            | Self::Missing { .. } => Trouble::Setup,
+            Self::Locked { .. } => Trouble::InUse,
+            Self::Io { .. }
+            | Self::Database { .. }
+            | Self::Thread(_)
+            | Self::Random(_)
+            | Self::Reopening(_)
+            | Self::Closed
+            | Self::OldKeysKept { .. }
+            | Self::NotNow { .. }
+            | Self::Upkeep(_) => Trouble::System,
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("{} is a folder: name a file for the database", path.display())]
     Folder { path: PathBuf },
+    #[error("{} is a pipe, a socket or a device: name a file for the database", path.display())]
+    NoFile { path: PathBuf },
+    #[error(
+        "{} is a link to {}, which is not there: mount what it lies on, or name another file",
+        path.display(), target.display()
+    )]
+    Dangling { path: PathBuf, target: PathBuf },
+    #[error(
+        "{} is empty, though its key file {} exists: restore a backup, or remove the empty file to \
+         begin anew",
+        path.display(), key_file.display()
+    )]
+    Empty { path: PathBuf, key_file: PathBuf },
     #[error(
         "{} is not a database of whisperer ({found}): it was left as it is; move it away or name \
          another file",

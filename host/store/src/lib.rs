@@ -27,7 +27,7 @@ mod retention;
 mod watches;
 
 pub use config::StoreConfig;
-pub use error::StoreError;
+pub use error::{StoreError, Trouble};
 pub use memory::MemoryStore;
 #[cfg(fuzzing)]
 pub use redb_store::record_codec;

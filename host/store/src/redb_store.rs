@@ -11,13 +11,14 @@
 //! own earlier ones. Snapshot, feed and answers come after the commit, in this order. No secret
 //! is in the file in clear. A file that is not ours is never touched.
 
+mod aside;
 mod batch;
 mod check;
 mod command;
 mod copy;
 mod fault;
 #[cfg(test)]
-mod faulty_medium;
+mod faults;
 mod file;
 mod frame;
 mod key;
@@ -33,6 +34,7 @@ mod reopening;
 mod rows;
 mod seal;
 mod shared;
+mod space;
 mod spans;
 mod state;
 mod tables;
@@ -64,6 +66,7 @@ use self::opener::Opener;
 use self::reading::Reading;
 use self::seal::Seal;
 use self::shared::Shared;
+use self::space::Seen;
 use self::state::State;
 use self::writer::sweeper::Sweeper;
 use self::writer::{Limits, Writer};
@@ -80,6 +83,8 @@ pub struct RedbStore {
     inbox: Option<SyncSender<Queued>>,
     queue_bytes_max: usize,
     readers: Arc<Semaphore>,
+    /// Ends the looks at the disk when it is dropped.
+    _space: SyncSender<()>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -104,10 +109,14 @@ impl RedbStore {
     ) -> Result<Arc<Self>, StoreError> {
         let database = opener.open(&keys)?;
         key::sweep(opener.key_file());
-        file::bring_up_to_date(&database)
+        let path = opener.path();
+        file::guarded(path, || file::bring_up_to_date(&database))?
             .map_err(|fault| opener.failed("bring up to date", fault))?;
-        let state = load(&database, &keys).map_err(|fault| opener.failed("load", fault))?;
-        let shared = Arc::new(Shared::new(database, keys.clone(), &state));
+        let state = file::guarded(path, || load(&database, &keys))?
+            .map_err(|fault| opener.failed("load", fault))?;
+        let space = Arc::new(Seen::new(config.free_bytes_min));
+        let watch = space::watch(Arc::clone(&space), opener.free())?;
+        let shared = Arc::new(Shared::new(database, keys.clone(), &state, space));
         let accepted_at = state.counters.accepted_at;
         let sweeper = Sweeper::new(config.retention, Instant::now(), accepted_at);
         let (sender, inbox) = sync_channel(config.queue_max.max(1));
@@ -125,6 +134,7 @@ impl RedbStore {
             sweeper,
             keys,
             rotating: Vec::new(),
+            in_vain: 0,
             put_off: Vec::new(),
         };
         let writer = thread::Builder::new()
@@ -137,6 +147,7 @@ impl RedbStore {
             inbox: Some(sender),
             queue_bytes_max: config.queue_bytes_max,
             readers: Arc::new(Semaphore::new(READERS_MAX)),
+            _space: watch,
             writer: Mutex::new(Some(writer)),
         }))
     }
@@ -240,7 +251,12 @@ fn prepare(config: &StoreConfig, opener: &Opener) -> Result<Seal, StoreError> {
     let found = file::look(&config.path)?;
     let keys = key::read(&config.key_file)?.and_then(Seal::of);
     match (found, keys) {
-        (Found::Nothing, keys) => {
+        // It was a database once: a new one in its place would look as if nothing had happened.
+        (Found::Empty, Some(_)) => Err(StoreError::Empty {
+            path: config.path.clone(),
+            key_file: config.key_file.clone(),
+        }),
+        (Found::Nothing | Found::Empty, keys) => {
             let keys = match keys {
                 Some(keys) => keys,
                 None => Seal::new(key::create(&config.key_file)?),
@@ -260,6 +276,14 @@ fn prepare(config: &StoreConfig, opener: &Opener) -> Result<Seal, StoreError> {
             let key_id = file::inspect(&config.path, &opener.builder())?;
             if key_id.is_some_and(|key_id| !keys.knows(key_id)) {
                 return Err(opener.wrong_key());
+            }
+            // One that must be repaired is checked by that, unless that is to be quick: over a file
+            // that says what is free and is wrong in it, redb may end the process.
+            if key_id.is_some() || config.quick_repair {
+                file::verify(&config.path, opener.builder(), config.check_bytes_max)?;
+            }
+            if key_id.is_some() {
+                file::try_to_load(&config.path, &opener.builder(), &keys)?;
             }
             Ok(keys)
         }

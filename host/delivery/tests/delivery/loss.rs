@@ -128,6 +128,29 @@ async fn a_store_that_fails_while_settling_is_asked_until_it_writes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_record_that_cannot_be_read_stops_nobody_and_is_not_read_over_and_over() {
+    let world = World::new();
+    world.put_hook(hook(1));
+    world.put_hook(hook(2));
+    let damaged = world.post(1);
+    world.damage(damaged);
+    for hook in [1, 1, 2, 1] {
+        world.post(hook);
+    }
+    let _delivery = world.deliver();
+    world.until(|world| world.seen_count() == 4).await;
+    world.until_quiet(|| world.now_ms() > 60_000).await;
+    assert_eq!(world.seen_count(), 4, "those beside it and behind it went");
+    assert_eq!(world.stored(damaged).state().word(), "pending");
+    // Every 5 s at last: it may be mended, and a minute is long.
+    let takes = world.takes();
+    assert!(
+        (10..40).contains(&takes),
+        "the store was asked {takes} times"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn results_that_the_store_does_not_take_stop_new_attempts() {
     let world = World::new();
     world.put_hook(hook(1));

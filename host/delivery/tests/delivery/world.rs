@@ -6,7 +6,7 @@ mod ledger;
 mod outside;
 mod receiver;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -90,6 +90,8 @@ struct State {
     settle_calls: usize,
     settle_fails: usize,
     takes: usize,
+    /// Rows whose records are damaged.
+    unreadable: BTreeSet<Sequence>,
     acquired: bool,
     /// What dies is brought back so often, before delivery hears that it is dead.
     revivals: usize,
@@ -351,6 +353,11 @@ impl World {
 
     pub(crate) fn settle_calls(&self) -> usize {
         self.state().settle_calls
+    }
+
+    /// From now on its record cannot be read.
+    pub(crate) fn damage(&self, sequence: Sequence) {
+        self.state().unreadable.insert(sequence);
     }
 
     pub(crate) fn takes(&self) -> usize {

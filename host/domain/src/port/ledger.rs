@@ -111,6 +111,9 @@ pub enum StoreDown {
     /// The commit failed in a way that may still have reached the disk.
     #[error("whether this was written is unknown: {0}")]
     Unknown(String),
+    /// Less of the disk is free than is kept back for what was accepted already. Nothing was written.
+    #[error("the disk is nearly full: no events are accepted until there is space")]
+    Full,
     #[error("the store is closed")]
     Closed,
     #[error("a record cannot be read: {0}")]
@@ -159,6 +162,16 @@ pub struct LedgerStatus {
     pub commits: u64,
     pub events_accepted: u64,
     pub attempts_settled: u64,
+    pub space: Space,
+}
+
+/// Of the disk that a store lies on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Space {
+    /// None: it is not known, or there is no disk.
+    pub free_bytes: Option<u64>,
+    /// It is so little that no events are accepted; everything else goes on.
+    pub is_short: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -41,7 +41,7 @@ pub(super) async fn livez() -> Json<Health> {
     ),
 )]
 pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<Json<Health>, Problem> {
-    match api.readiness.obstacle(&api.ledger.status().health) {
+    match api.readiness.obstacle(&api.ledger.status()) {
         None => Ok(Json(Health { status: "ready" })),
         Some(words) => Err(Problem::unavailable(1, words)),
     }

@@ -154,6 +154,11 @@ impl From<StoreDown> for Problem {
                 "Whether this was written is unknown: repeat it, an event with the same \
                  id or Idempotency-Key.",
             ),
+            StoreDown::Full => Self::unavailable(
+                30,
+                "The disk is nearly full: no events are accepted until there is space. What was \
+                 accepted is delivered.",
+            ),
             StoreDown::Closed => Self::unavailable(5, "The server is shutting down."),
             StoreDown::Damaged(_) => Self::internal(&down),
         }

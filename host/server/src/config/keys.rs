@@ -57,7 +57,7 @@ pub fn table() -> String {
     lines.join("\n")
 }
 
-pub const KEYS: [Key; 29] = [
+pub const KEYS: [Key; 31] = [
     Key::new(
         "listen",
         "127.0.0.1:8080",
@@ -170,6 +170,16 @@ pub const KEYS: [Key; 29] = [
         "0",
         "What events, deliveries and attempts may take, as `whisperer_store_live_bytes` counts them: \
          beyond it the oldest events go that have nothing pending. 0: without bound.",
+    ),
+    Key::new(
+        "store_check_bytes_max",
+        "268435456",
+        "A database up to this size is read and checked whole at each start, some 0.3 s per 100 MiB; 0: never.",
+    ),
+    Key::new(
+        "store_free_bytes_min",
+        "268435456",
+        "While less of the disk is free (or less than a tenth of it, if that is smaller), posting events is 503.",
     ),
     Key::new(
         "attempts_max",

@@ -18,7 +18,7 @@ use whisperer_delivery::{Background, Delivery, DeliveryConfig, DeliveryHandle};
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::health::Patience;
 use whisperer_domain::hook::Ordered;
-use whisperer_domain::port::{Catalog as _, Clock, Retention, Upkeep as _};
+use whisperer_domain::port::{Catalog as _, Clock, Ledger as _, Retention, Upkeep as _};
 use whisperer_egress::{Egress, EgressConfig};
 use whisperer_sandbox::{CompileBounds, Compiler, Sandbox, SandboxConfig};
 use whisperer_store::{RedbStore, StoreConfig};
@@ -131,6 +131,7 @@ impl Parts {
                 let seen = Seen {
                     stats: delivery.stats(),
                     hooks_ordered: ordered as u64,
+                    space: store.status().space,
                 };
                 metrics::write(&mut text, &seen);
             }
@@ -195,6 +196,8 @@ fn store_config(config: &Config) -> StoreConfig {
             age: (config.retention_days > 0).then(|| day * config.retention_days),
             bytes: (config.retention_bytes > 0).then_some(config.retention_bytes),
         },
+        check_bytes_max: config.store_check_bytes_max,
+        free_bytes_min: config.store_free_bytes_min,
         ..files(&config.data)
     }
 }

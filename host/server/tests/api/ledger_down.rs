@@ -5,8 +5,8 @@ use whisperer_domain::event::NewEvent;
 use whisperer_domain::id::{EventId, HookId, Sequence};
 use whisperer_domain::port::{
     AcceptError, Accepted, Attempted, BoxFuture, DeliveryQuery, DirectError, Directed, Directive,
-    EventFound, EventPage, EventQuery, LaneView, Ledger, LedgerStatus, Page, Run, Scope, StoreDown,
-    StoreHealth,
+    EventFound, EventPage, EventQuery, LaneView, Ledger, LedgerStatus, Page, Run, Scope, Space,
+    StoreDown, StoreHealth,
 };
 
 pub(crate) struct LedgerDown;
@@ -67,6 +67,7 @@ impl Ledger for LedgerDown {
             commits: 0,
             events_accepted: 0,
             attempts_settled: 0,
+            space: Space::default(),
         }
     }
 }

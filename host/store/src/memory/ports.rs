@@ -12,7 +12,7 @@ use whisperer_domain::port::{
     AcceptError, Accepted, Acquired, Attempted, AuditedCatalog, BoxFuture, Budget, Catalog,
     CatalogError, Checked, Compacted, Copied, DeliveryQuery, DirectError, Directed, Directive,
     EventFound, EventPage, EventQuery, FeedSink, KeyUse, LaneView, Lanes, Lease, Ledger,
-    LedgerStatus, Onward, Page, Retention, Rotated, Run, Scope, Settled, Settlement, Stock,
+    LedgerStatus, Onward, Page, Retention, Rotated, Run, Scope, Settled, Settlement, Space, Stock,
     StoreDown, StoreHealth, Swept, Taken, Upkeep, UpkeepError,
 };
 use whisperer_domain::time::Timestamp;
@@ -95,6 +95,7 @@ impl Ledger for MemoryStore {
             commits: model.commits,
             events_accepted: model.next_event - 1,
             attempts_settled: model.attempts_settled,
+            space: Space::default(),
         }
     }
 }

@@ -19,9 +19,11 @@ use redb::{
 use whisperer_domain::event_type::{EventTypeInfo, OMS_CATALOGUE};
 use whisperer_domain::news::NEWS_TYPES;
 
+use super::aside::Aside;
 use super::fault::Fault;
 use super::record::{Counters, Kept, encode_counters, encode_event_type};
 use super::seal::{KeyId, Seal};
+use super::state::State;
 use super::tables::{self, Bytes, META, Tables};
 use super::{frame, rows};
 use crate::error::StoreError;
@@ -53,6 +55,8 @@ const MAGIC: &[u8] = b"redb";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Nothing,
+    /// A file without a byte.
+    Empty,
     Database,
 }
 
@@ -64,7 +68,16 @@ pub(super) fn look(path: &Path) -> Result<Found, StoreError> {
     };
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Most likely what it leads to is not mounted.
+            return match fs::read_link(path) {
+                Ok(target) => Err(StoreError::Dangling {
+                    path: path.to_owned(),
+                    target,
+                }),
+                Err(_) => Ok(Found::Nothing),
+            };
+        }
         Err(error) => return Err(failed(error)),
     };
     if metadata.is_dir() {
@@ -72,8 +85,14 @@ pub(super) fn look(path: &Path) -> Result<Found, StoreError> {
             path: path.to_owned(),
         });
     }
+    // Opening a pipe would wait for somebody to write into it.
+    if !metadata.is_file() {
+        return Err(StoreError::NoFile {
+            path: path.to_owned(),
+        });
+    }
     if metadata.len() == 0 {
-        return Ok(Found::Nothing);
+        return Ok(Found::Empty);
     }
     let mut head = Vec::new();
     File::open(path)
@@ -214,9 +233,58 @@ pub(super) fn inspect(path: &Path, builder: &Builder) -> Result<Option<KeyId>, S
     })?
 }
 
+/// Reads what every start reads, before anything is written to the file.
+pub(super) fn try_to_load(path: &Path, builder: &Builder, seal: &Seal) -> Result<(), StoreError> {
+    guarded(path, || {
+        let database = builder
+            .open_read_only(path)
+            .map_err(|error| refusal(path, error))?;
+        let txn = database
+            .begin_read()
+            .map_err(|error| damage(path, &error.into()))?;
+        // Older files lack tables, and get them when they are opened.
+        if tables::are_incomplete(&txn).map_err(|fault| damage(path, &fault))? {
+            return Ok(());
+        }
+        // What it has to say is said when the store is loaded in earnest.
+        let silent = tracing::subscriber::NoSubscriber::default();
+        tracing::subscriber::with_default(silent, || State::load(&txn, seal))
+            .map(drop)
+            .map_err(|fault| damage(path, &fault))
+    })?
+}
+
+/// Reads all of a file that is not larger than that, and holds every page against its checksum:
+/// what is damaged but for the records' own checksums would be found by nobody else.
+pub(super) fn verify(path: &Path, mut builder: Builder, bytes_max: u64) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Io {
+        doing: "read the database",
+        path: path.to_owned(),
+        source,
+    };
+    let aside = Aside::over(path).map_err(failed)?;
+    if fs::metadata(path).map_err(failed)?.len() > bytes_max {
+        return Ok(());
+    }
+    builder.set_check_integrity_on_open(true);
+    builder.set_repair_callback(|_| {});
+    let checked = guarded(path, || builder.create_with_backend(aside).map(drop))
+        .and_then(|checked| checked.map_err(|error| refusal(path, error)));
+    checked.map_err(|error| {
+        // Perhaps somebody else began to write it meanwhile: then that is what is to be said.
+        match guarded(path, || builder.open_read_only(path)) {
+            Ok(Err(reason @ DatabaseError::DatabaseAlreadyOpen)) => refusal(path, reason),
+            Ok(Ok(_) | Err(_)) | Err(_) => error,
+        }
+    })
+}
+
 /// Opens for writing a file that [`inspect`] let through, and looks again.
-pub(super) fn open(path: &Path, builder: &Builder) -> Result<(Database, KeyId), StoreError> {
-    let database = guarded(path, || builder.open(path))?.map_err(|error| refusal(path, error))?;
+pub(super) fn open(
+    path: &Path,
+    open: impl FnOnce() -> Result<Database, DatabaseError>,
+) -> Result<(Database, KeyId), StoreError> {
+    let database = guarded(path, open)?.map_err(|error| refusal(path, error))?;
     let key_id = guarded(path, || {
         let txn = database
             .begin_read()

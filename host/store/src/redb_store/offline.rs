@@ -43,7 +43,7 @@ pub fn check_file(
     must_be_there(path)?;
     if deep {
         file::look(path)?;
-        let (mut database, _) = file::open(path, &opener.builder())?;
+        let (mut database, _) = file::open(path, || opener.builder().open(path))?;
         let is_whole = file::guarded(path, || database.check_integrity())?;
         let is_whole = is_whole.map_err(|source| StoreError::Database {
             doing: "look through the pages of",
@@ -113,7 +113,7 @@ pub fn compact_file(config: &StoreConfig) -> Result<Compacted, StoreError> {
     let opener = Opener::new(config);
     // Refuses what is not ours before anything is opened for writing.
     file::inspect(path, &opener.builder())?;
-    let (mut database, _) = file::open(path, &opener.builder())?;
+    let (mut database, _) = file::open(path, || opener.builder().open(path))?;
     let bytes_before = file_bytes(path)?;
     file::guarded(path, || database.compact())?.map_err(|error| failed(Box::new(error)))?;
     database.close().map_err(|error| failed(Box::new(error)))?;
@@ -148,7 +148,7 @@ pub fn restore(
     let done = copied(from, &temp, onward).and_then(|bytes| {
         // Opening it for writing also repairs it, should `from` have been taken from a server
         // that ran.
-        let (database, found) = file::open(&temp, &opener.builder())?;
+        let (database, found) = file::open(&temp, || opener.builder().open(&temp))?;
         if let Some(seal) = &seal
             && !seal.knows(key_id.unwrap_or(found))
         {
@@ -227,7 +227,7 @@ fn remove_empty(path: &Path) -> Result<(), StoreError> {
 fn must_be_there(path: &Path) -> Result<(), StoreError> {
     match file::look(path)? {
         Found::Database => Ok(()),
-        Found::Nothing => Err(StoreError::Missing {
+        Found::Nothing | Found::Empty => Err(StoreError::Missing {
             path: path.to_owned(),
         }),
     }

@@ -30,6 +30,9 @@ impl Ledger for RedbStore {
     ) -> BoxFuture<'_, Result<Accepted, AcceptError>> {
         let event = Box::new(event);
         Box::pin(async move {
+            if self.shared.space.is_short() {
+                return Err(AcceptError::Down(StoreDown::Full));
+            }
             self.ask(|reply| Write::Accept {
                 event,
                 recipients,
@@ -128,6 +131,7 @@ impl Ledger for RedbStore {
             commits: count(&self.shared.commits),
             events_accepted: count(&self.shared.events_accepted),
             attempts_settled: count(&self.shared.attempts_settled),
+            space: self.shared.space.now(),
         }
     }
 }

@@ -4,69 +4,45 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 use whisperer_domain::catalog::{CatalogChange, Changed};
-use whisperer_domain::event::NewEvent;
-use whisperer_domain::event_type::{EventPattern, EventType};
-use whisperer_domain::hook::Hook;
-use whisperer_domain::id::{EventId, HookId, Owner, Sequence};
+use whisperer_domain::event_type::EventPattern;
+use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::port::{
-    AcceptError, Accepted, BoxFuture, Catalog, Clock, FeedItem, FeedSink, Lanes, Ledger, Scope,
-    StoreDown, StoreHealth,
+    AcceptError, Accepted, Catalog, FeedItem, FeedSink, Lanes, Ledger, Scope, StoreDown,
+    StoreHealth,
 };
-use whisperer_domain::schedule::RetryConfig;
-use whisperer_domain::target_url::TargetUrl;
-use whisperer_domain::time::Timestamp;
 
-use super::faulty_medium::Faults;
-use super::opener::Opener;
-use super::{RedbStore, prepare};
+use super::RedbStore;
+use super::faults::stage::{Hand, config, event, hook, open, ready};
+use super::faults::{Call, Disk, Failure, Ill};
 use crate::config::StoreConfig;
 
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        Timestamp(1_764_000_000_000)
-    }
-
-    fn sleep(&self, _wait: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::pending())
-    }
-}
-
-/// A store with one hook, on a medium that fails when told to.
+/// A store with one hook, on a disk that fails when told to.
 struct Stage {
     store: Arc<RedbStore>,
-    faults: Faults,
+    disk: Arc<Disk>,
     hook: HookId,
-    _folder: TempDir,
 }
 
 impl Stage {
     async fn with_queue(queue_max: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig {
             queue_max,
-            ..StoreConfig::new(folder.path().join("db"), folder.path().join("key"))
+            ..config()
         };
-        let mut opener = Opener::new(&config);
-        let seal = prepare(&config, &opener).unwrap();
-        let faults = Faults::default();
-        opener.medium = Some(faults.clone());
-        let store = RedbStore::start(&config, Arc::new(Still), opener, seal).unwrap();
-        let change = CatalogChange::CreateHook(Box::new(hook()));
+        let disk = Disk::blank();
+        let store = open(&disk, &config, Hand::new()).unwrap();
+        let change =
+            CatalogChange::CreateHook(Box::new(hook("https://a.example/", EventPattern::All)));
         let Changed::Hook(hook) = store.change(change).await.unwrap() else {
             panic!("a created hook is shown");
         };
         Self {
             store,
-            faults,
+            disk,
             hook: hook.id,
-            _folder: folder,
         }
     }
 
@@ -75,41 +51,6 @@ impl Stage {
         self.store
             .accept(event(id), vec![self.hook], revision)
             .await
-    }
-
-    /// Reads as well as writes ask for it, so a condition that never comes hangs the test.
-    async fn ready(&self) {
-        while self.store.status().health != StoreHealth::Ready {
-            tokio::task::yield_now().await;
-        }
-    }
-}
-
-fn hook() -> Hook {
-    Hook {
-        retry: RetryConfig::Fixed { seconds: 5 },
-        max_age: Duration::from_secs(3600),
-        signatures: Vec::new(),
-        ..Hook::new(
-            Owner::parse("ann").unwrap(),
-            TargetUrl::parse("https://a.example/").unwrap(),
-            EventPattern::All,
-        )
-    }
-}
-
-fn event(id: &str) -> NewEvent {
-    NewEvent {
-        id: EventId::parse(id).unwrap(),
-        event_type: EventType::parse("package.created").unwrap(),
-        occurred_at: None,
-        object_id: None,
-        content_type: "application/json".to_owned(),
-        cloud: None,
-        payload: "{}".into(),
-        fingerprint: [7; 32],
-        idempotency: None,
-        config_filter: None,
     }
 }
 
@@ -136,8 +77,14 @@ async fn after_an_io_error_the_store_is_reopened_and_nothing_acknowledged_is_los
     let heard = Arc::new(Heard::default());
     stage.store.feed(heard.clone());
 
-    stage.faults.opening.store(true, Ordering::SeqCst);
-    stage.faults.next_sync.store(true, Ordering::SeqCst);
+    stage.disk.shut(true);
+    stage.disk.fail(Failure {
+        call: Call::Sync,
+        after: 0,
+        errno: 5,
+        ill: Ill::Refused,
+        lasts: false,
+    });
     let unknown = stage.post("amid").await;
     assert!(
         matches!(unknown, Err(AcceptError::Down(StoreDown::Unknown(_)))),
@@ -155,8 +102,8 @@ async fn after_an_io_error_the_store_is_reopened_and_nothing_acknowledged_is_los
     let refused = stage.store.find(Sequence(1), Scope::All).await;
     assert!(matches!(refused, Err(StoreDown::Reopening(_))));
 
-    stage.faults.opening.store(false, Ordering::SeqCst);
-    stage.ready().await;
+    stage.disk.shut(false);
+    ready(&stage.store).await;
     assert!(stage.post("before").await.unwrap().replayed);
     assert!(!stage.post("meanwhile").await.unwrap().replayed);
     // Repeating what is unknown is what the caller was told to do; it makes one event of it.

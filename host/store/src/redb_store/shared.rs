@@ -17,6 +17,7 @@ use whisperer_domain::time::Timestamp;
 use super::fault::Fault;
 use super::long_reads::LongReads;
 use super::seal::{KeyId, Seal};
+use super::space::Seen;
 use super::state::State;
 use crate::watches::Watches;
 
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     health: ArcSwap<StoreHealth>,
     sink: Mutex<Option<Arc<dyn FeedSink>>>,
     pub(super) watches: Arc<Watches>,
+    pub(super) space: Arc<Seen>,
     /// How often the database was opened: a fault seen in an earlier one says nothing now.
     pub(super) opening: AtomicU64,
     pub(super) queued: AtomicUsize,
@@ -47,7 +49,7 @@ pub(super) struct Shared {
 const NEVER: u64 = u64::MAX;
 
 impl Shared {
-    pub(super) fn new(database: Database, seal: Seal, state: &State) -> Self {
+    pub(super) fn new(database: Database, seal: Seal, state: &State, space: Arc<Seen>) -> Self {
         let shared = Self {
             database: RwLock::new(Some(database)),
             keys: ArcSwap::from_pointee(seal.key_ids()),
@@ -56,6 +58,7 @@ impl Shared {
             health: ArcSwap::from_pointee(StoreHealth::Ready),
             sink: Mutex::new(None),
             watches: Arc::default(),
+            space,
             opening: AtomicU64::new(1),
             queued: AtomicUsize::new(0),
             queued_bytes: AtomicUsize::new(0),

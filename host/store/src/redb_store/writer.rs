@@ -62,6 +62,8 @@ pub(super) struct Writer {
     pub(super) keys: Seal,
     /// Who waits for everything to be sealed anew.
     pub(super) rotating: Vec<Reply<Result<Rotated, StoreError>>>,
+    /// How often the database was opened anew since something was last written.
+    pub(super) in_vain: u32,
     /// Results that let others go first. They are in the next transaction, whatever comes.
     pub(super) put_off: Vec<Write>,
 }
@@ -239,6 +241,7 @@ impl Writer {
                     .for_each(|answer| answer.fail(down.clone()));
                 return Err(error.into());
             }
+            self.in_vain = 0;
             self.shared.commits.fetch_add(1, Ordering::Relaxed);
             self.state = finished.state;
             self.shared.publish(&self.state);

@@ -173,12 +173,17 @@ impl Lanes for World {
             });
         }
         let mut rows: Vec<(Timestamp, Sequence)> = Vec::new();
+        let mut damaged = None;
         for (sequence, row) in &state.rows {
             if let Some(due) = row.due()
                 && row.ready.delivery.hook == lease.hook
                 && !held.contains(sequence)
             {
-                rows.push((due, *sequence));
+                if state.unreadable.contains(sequence) {
+                    damaged = Some(*sequence).filter(|_| due <= horizon);
+                } else {
+                    rows.push((due, *sequence));
+                }
             }
         }
         rows.sort_unstable();
@@ -198,10 +203,17 @@ impl Lanes for World {
             }
             taken.ready.push(ready);
         }
+        // As the store does it: passed over while others can go, and said when it is all there is.
+        let answer = match damaged {
+            Some(sequence) if taken.ready.is_empty() => {
+                Err(StoreDown::Damaged(format!("deliveries[{}]", sequence.0)))
+            }
+            Some(_) | None => Ok(taken),
+        };
         Box::pin(async move {
             // The snapshot was read; the answer takes its time, as on a blocking thread.
             tokio::task::yield_now().await;
-            Ok(taken)
+            answer
         })
     }
 

@@ -68,7 +68,7 @@ impl Reading {
                 basket.taken.more = true;
                 break;
             }
-            let row = self.pending_row(sequence);
+            let row = self.pending_row(hook, sequence);
             if let Ok(row) = &row
                 && row.place.is_some()
             {
@@ -92,10 +92,16 @@ impl Reading {
         Ok(Sequence(last.map_or(0, |(key, _)| key.value().1)))
     }
 
-    /// A delivery that the lane's index names.
-    fn pending_row(&self, sequence: Sequence) -> Result<Row, Fault> {
-        rows::delivery(&self.views.deliveries, sequence)?
-            .ok_or_else(|| frame::damaged("deliveries", &sequence.0, "is missing"))
+    /// A delivery that the lane's index names. The index has no checksums: what of another hook
+    /// stands in it must not be sent to this one.
+    fn pending_row(&self, hook: HookId, sequence: Sequence) -> Result<Row, Fault> {
+        let row = rows::delivery(&self.views.deliveries, sequence)?
+            .ok_or_else(|| frame::damaged("deliveries", &sequence.0, "is missing"))?;
+        if row.delivery.hook != hook {
+            let what = format!("stands in the lane of hook {}", hook.0);
+            return Err(frame::damaged("deliveries", &sequence.0, &what));
+        }
+        Ok(row)
     }
 
     fn ready(&mut self, row: Row) -> Result<Ready, Fault> {

@@ -1,7 +1,9 @@
 //! Opening the database anew after a fault: redb refuses every write after an I/O error until
 //! it was dropped and opened again. Nothing acknowledged is lost by it.
 //!
-//! It tries until it succeeds, ever more slowly; meanwhile every call is refused as reopening.
+//! It tries until it succeeds, ever more slowly; meanwhile every call is refused as reopening. If
+//! after that not even one write comes about (the disk is full, say), the next time it is open for
+//! reads alone for a while, ever longer: each write would else have the file repaired in vain.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::RecvTimeoutError;
@@ -38,7 +40,11 @@ impl Writer {
             match catch_unwind(AssertUnwindSafe(|| self.try_open())) {
                 Ok(Ok(state)) => {
                     self.resume(state);
-                    return None;
+                    let again = self.in_vain;
+                    self.in_vain = again.saturating_add(1);
+                    let doublings = again.checked_sub(1)?;
+                    let rest = WAIT_FIRST.saturating_mul(1 << doublings.min(10));
+                    return self.refuse_for(rest.min(WAIT_MAX), reason);
                 }
                 Ok(Err(error)) => tracing::warn!(%error, "the store cannot be reopened yet"),
                 Err(_panic) => tracing::warn!("the store cannot be reopened yet: redb broke off"),
@@ -51,6 +57,7 @@ impl Writer {
     }
 
     fn try_open(&self) -> Result<State, StoreError> {
+        self.opener.evict();
         let database = self.opener.open(&self.keys)?;
         let state = database
             .begin_read()
@@ -72,10 +79,13 @@ impl Writer {
         self.shared.feed(vec![FeedItem::Catalog(revision)]);
         let mut after = None;
         loop {
-            let lanes = match self.lanes(after) {
-                Ok(lanes) => lanes,
+            let lanes = match catch_unwind(AssertUnwindSafe(|| self.lanes(after))) {
+                Ok(Ok(lanes)) => lanes,
                 // The next write meets the fault too, and comes back here.
-                Err(fault) => return tracing::warn!(%fault, "lanes cannot be told to look"),
+                Ok(Err(fault)) => return tracing::warn!(%fault, "lanes cannot be told to look"),
+                Err(_panic) => {
+                    return tracing::warn!("lanes cannot be told to look: redb broke off");
+                }
             };
             let Some(last) = lanes.last() else { return };
             after = Some(*last);

@@ -1,7 +1,7 @@
 //! What of an ordered lane may go: its rows stand by place, and each is asked when it is due.
 
 use whisperer_domain::hook::Ordered;
-use whisperer_domain::id::Sequence;
+use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::port::Taken;
 
 use super::{Asked, Basket, stands_otherwise};
@@ -31,7 +31,7 @@ impl Reading {
             if sequence < cancelled_below || asked.held.contains(&sequence) {
                 continue;
             }
-            let (row, met) = match self.meet(&mut walk, sequence) {
+            let (row, met) = match self.meet(&mut walk, hook, sequence) {
                 Ok((row, _)) if row.place.is_none() => return Ok(stands_otherwise()),
                 Ok(met) => met,
                 Err(fault) => {
@@ -58,8 +58,8 @@ impl Reading {
         basket.brought(hook, waits)
     }
 
-    fn meet(&self, walk: &mut Walk, sequence: Sequence) -> Result<(Row, Met), Fault> {
-        let row = self.pending_row(sequence)?;
+    fn meet(&self, walk: &mut Walk, hook: HookId, sequence: Sequence) -> Result<(Row, Met), Fault> {
+        let row = self.pending_row(hook, sequence)?;
         let object = if walk.asks_for_objects() {
             rows::object_id(&self.views.events, row.delivery.event)?
         } else {
