@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use whisperer_domain::catalog::{CatalogChange, Changed};
 use whisperer_domain::event::{IdempotencyKey, NewEvent};
@@ -86,18 +87,22 @@ async fn nothing_is_answered_before_the_disk_has_it_and_who_gives_up_leaves_noth
         let _ = arrive.send(());
         let _ = may_go.lock().unwrap().recv();
     });
-    let posting = tokio::spawn({
+    let mut posting = JoinSet::new();
+    posting.spawn({
         let stage = Arc::clone(&stage);
         async move { stage.accept(event("e1")).await }
     });
     let arrived = tokio::task::spawn_blocking(move || arrived.recv().map(|()| arrived));
     let _arrived = arrived.await.unwrap().unwrap();
     let id = EventId::parse("e1").unwrap();
-    assert!(!posting.is_finished(), "answered before it was synced");
+    assert!(
+        posting.try_join_next().is_none(),
+        "answered before it was synced"
+    );
     let found = stage.store.find_event(id.clone()).await.unwrap();
     assert!(found.is_none(), "shown before it was synced");
 
-    posting.abort();
+    posting.abort_all();
     drop(go);
     let found = timeout(Duration::from_secs(10), async {
         loop {

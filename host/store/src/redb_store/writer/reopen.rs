@@ -42,6 +42,7 @@ impl Writer {
                     self.resume(state);
                     let again = self.in_vain;
                     self.in_vain = again.saturating_add(1);
+                    // The first reopening costs nobody more than it takes.
                     let doublings = again.checked_sub(1)?;
                     let rest = WAIT_FIRST.saturating_mul(1 << doublings.min(10));
                     return self.refuse_for(rest.min(WAIT_MAX), reason);
