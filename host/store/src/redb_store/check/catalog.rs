@@ -60,12 +60,11 @@ impl Checking<'_> {
                 bytes.value(),
                 "its history can be seen by admins only",
             )?;
-            if known.0.contains_key(&id) {
+            if known.is_there(id) {
                 let what = "is of a hook that is there";
                 self.find("tombstones", &id.0, what, "it only takes room");
-            } else {
-                known.0.insert(id, None);
             }
+            known.0.entry(id).or_insert(None);
         }
         self.entries()?;
         Ok(known)
