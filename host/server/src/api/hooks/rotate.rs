@@ -236,8 +236,9 @@ fn rotated(
 fn answer(hook: &Hook, secret: &Secret, now: Timestamp) -> Response {
     let pair = hook.key_pair.as_ref();
     let pair = pair.filter(|_| hook.signs_with(SignatureForm::Ed25519));
+    let secret = secret.expose();
     let view = View {
-        secret_key: secret.expose(),
+        secret_key: &secret,
         public_key: pair.map(|pair| pair.public().to_string()),
         rotating_until: hook.rotating_until(now).map(moment::write),
     };

@@ -1,7 +1,6 @@
 //! What is set up: hooks, types, tokens, plugins, and what is at work in lanes.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use whisperer_domain::access::AuditEntry;
 use whisperer_domain::event_type::EventType;
@@ -62,13 +61,11 @@ impl Checking<'_> {
                 bytes.value(),
                 "its history can be seen by admins only",
             )?;
-            match known.0.entry(id) {
-                Entry::Occupied(_) => {
-                    let what = "is of a hook that is there";
-                    self.find("tombstones", &id.0, what, "it only takes room");
-                }
-                Entry::Vacant(place) => drop(place.insert(None)),
+            if known.is_there(id) {
+                let what = "is of a hook that is there";
+                self.find("tombstones", &id.0, what, "it only takes room");
             }
+            known.0.entry(id).or_insert(None);
         }
         self.entries()?;
         Ok(known)
