@@ -4,7 +4,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
@@ -16,8 +16,12 @@ use super::problem::{PROBLEM_JSON, Problem};
 pub(super) async fn around(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
-    // Without the query, which is a caller's and may hold what no log should.
-    let path = request.uri().path().to_owned();
+    // Without the query, which is a caller's and may hold what no log should; nor may a path that
+    // leads nowhere.
+    let path = match request.extensions().get::<MatchedPath>() {
+        Some(_) => request.uri().path().to_owned(),
+        None => "none of ours".to_owned(),
+    };
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut response = answered.map_or_else(
         // The panic hook has written where and why.
@@ -73,7 +77,7 @@ pub(super) async fn method_not_allowed(method: Method) -> Response {
 mod tests {
     use axum::Router;
     use axum::body::Body;
-    use axum::extract::Request;
+    use axum::extract::{MatchedPath, Request};
     use axum::routing::get;
     use http_body_util::BodyExt as _;
     use tower::ServiceExt as _;
