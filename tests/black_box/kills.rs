@@ -3,6 +3,7 @@
 //! at a thousand events a second.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use whisperer_domain::id::EventId;
 use whisperer_domain::port::Ledger;
 use whisperer_server::SystemClock;
@@ -46,11 +48,11 @@ impl Arrivals {
     }
 }
 
-/// Serves as long as the test runs; the URL.
-async fn serve(app: Router) -> String {
+/// Serves as long as `receivers` lives; the URL.
+async fn serve(app: Router, receivers: &mut JoinSet<io::Result<()>>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    receivers.spawn(async move { axum::serve(listener, app).await });
     format!("http://{address}/")
 }
 
@@ -136,8 +138,10 @@ async fn killed_again_and_again_under_load_it_loses_nothing() {
     let good = Router::new()
         .fallback(arrive)
         .with_state(Arc::clone(&arrivals));
-    let good = serve(good).await;
-    let bad = serve(Router::new().fallback(async || StatusCode::BAD_GATEWAY)).await;
+    let mut receivers = JoinSet::new();
+    let good = serve(good, &mut receivers).await;
+    let bad = Router::new().fallback(async || StatusCode::BAD_GATEWAY);
+    let bad = serve(bad, &mut receivers).await;
     let server = Server::start(&setup).ready().await;
     hooks(&server, &good, &bad).await;
     server.kill();

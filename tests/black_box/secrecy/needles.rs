@@ -43,7 +43,7 @@ impl Needles {
             let url = url.replace('+', "%20");
             self.form(&format!("{name}, in a URL"), url.as_bytes());
             let quoted = serde_json::Value::from(text).to_string();
-            let escaped = quoted[1..quoted.len() - 1].as_bytes();
+            let escaped = &quoted.as_bytes()[1..quoted.len() - 1];
             self.form(&format!("{name}, in JSON"), escaped);
         }
     }

@@ -77,7 +77,7 @@ pub(super) async fn method_not_allowed(method: Method) -> Response {
 mod tests {
     use axum::Router;
     use axum::body::Body;
-    use axum::extract::{MatchedPath, Request};
+    use axum::extract::Request;
     use axum::routing::get;
     use http_body_util::BodyExt as _;
     use tower::ServiceExt as _;

@@ -328,7 +328,13 @@ async fn a_rotation_is_in_the_audit_without_its_secrets_and_nothing_of_it_is_kep
 #[tokio::test]
 async fn keys_that_cannot_be_read_are_neither_rotated_nor_written() {
     let app = TestApp::new().await;
-    app.hook(json!({"secret_key": "old"})).await;
+    let auth = json!({"auth_type": "basic", "username": "ann", "password": "of ann"});
+    let fields = json!({
+        "secret_key": "old",
+        "additional_headers": {"X-Key": "of the header"},
+        "config": {"auth": auth},
+    });
+    app.hook(fields).await;
     let unreadable = Hook {
         secret_key: None,
         secrets_unreadable: true,
@@ -346,6 +352,14 @@ async fn keys_that_cannot_be_read_are_neither_rotated_nor_written() {
     }
     for (fields, field) in [
         (json!({"secret_key": "new"}), "secret_key"),
+        (json!({"secret_key": null}), "secret_key"),
+        (
+            json!({"additional_headers": {"X-Key": "new"}}),
+            "additional_headers",
+        ),
+        (json!({"additional_headers": null}), "additional_headers"),
+        (json!({"config": {}}), "config"),
+        (json!({"plugins": []}), "plugins"),
         (json!({"signatures": ["standard", "ed25519"]}), "signatures"),
     ] {
         let answer = app.root("PATCH", "/hooks/1/", &fields).await;

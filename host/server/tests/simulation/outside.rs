@@ -131,13 +131,16 @@ impl Transport for Life {
                 .headers
                 .iter()
                 .find(|(name, _)| name == "webhook-id")
-                .map_or("none".to_owned(), |(_, value)| value.expose().to_string());
+                .map_or_else(
+                    || "none".to_owned(),
+                    |(_, value)| value.expose().to_string(),
+                );
             let snapshot = self.world.store.snapshot();
             let hook = |id| snapshot.hooks.get(&id).cloned();
             let now = self.world.now();
             let (sequence, (came, time)) = {
                 let mut state = self.world.state();
-                let sequence = state.model.send(webhook_id, &request.body, hook, now);
+                let sequence = state.model.send(&webhook_id, &request.body, hook, now);
                 (sequence, answer(&mut state, &request))
             };
             self.pass(time).await;

@@ -176,6 +176,9 @@ pub(super) fn hook(
         revision: old.map_or(0, |old| old.revision),
         secrets_unreadable: old.is_some_and(|old| old.secrets_unreadable),
     };
+    if let Some(old) = old {
+        keys::check_unreadable(&hook, old, &mut errors);
+    }
     if let Err(words) = room::check(&hook, snapshot) {
         errors.add("non_field_errors", words);
     }

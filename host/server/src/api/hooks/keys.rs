@@ -7,7 +7,7 @@ use whisperer_domain::secret::Secret;
 use whisperer_domain::sign::{KeyPair, SEED_BYTES, SignatureForm};
 use zeroize::Zeroizing;
 
-use crate::api::field_errors::Checked;
+use crate::api::field_errors::{Checked, FieldErrors};
 use crate::api::problem::Problem;
 
 const SECRET_BYTES: usize = 32;
@@ -25,6 +25,26 @@ pub(super) fn may_sign(forms: &[SignatureForm], old: Option<&Hook>) -> Checked<(
         return Err(UNREADABLE.into());
     }
     Ok(())
+}
+
+/// Of a hook whose secrets are unreadable, what holds any stays as it is: the mask that stands for
+/// them would else be sealed in their place, and sent one day.
+pub(super) fn check_unreadable(new: &Hook, old: &Hook, errors: &mut FieldErrors) {
+    if !old.secrets_unreadable {
+        return;
+    }
+    for (field, is_same) in [
+        (
+            "additional_headers",
+            new.additional_headers == old.additional_headers,
+        ),
+        ("config", new.auth == old.auth),
+        ("plugins", new.plugins == old.plugins),
+    ] {
+        if !is_same {
+            errors.add(field, UNREADABLE);
+        }
+    }
 }
 
 /// Gives the hook the pair that it is to sign with, if it has none.

@@ -19,7 +19,8 @@ pub(super) fn read(given: Option<&Value>, basis: Basis<'_>) -> Checked<Option<Se
     let Some(given) = given else {
         return Ok(old);
     };
-    if given.is_null() {
+    let unreadable = basis.old().is_some_and(|old| old.secrets_unreadable);
+    if given.is_null() && !unreadable {
         return Ok(None);
     }
     if given.as_str() == Some(MASK) {
@@ -28,7 +29,7 @@ pub(super) fn read(given: Option<&Value>, basis: Basis<'_>) -> Checked<Option<Se
             None => Err("This is the mask of a secret, and there is none to keep.".into()),
         };
     }
-    if basis.old().is_some_and(|old| old.secrets_unreadable) {
+    if unreadable {
         return Err(keys::UNREADABLE.into());
     }
     fresh(given).map(Some)
