@@ -3,26 +3,41 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::client::legacy::connect::HttpInfo;
-use reqwest::{Certificate, Client, ClientBuilder, redirect, retry};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::hook::TIMEOUT_MAX;
 use whisperer_domain::outcome::UnreachableCause;
 use whisperer_domain::port::{BoxFuture, Clock, Exchange, Exchanged, OutboundRequest, Transport};
 
 use crate::asks::asks;
+use crate::connector::{Connector, Parts};
 use crate::error::EgressError;
+use crate::link::{Connections, Origin};
 use crate::progress::{Progress, Stage};
-use crate::resolve::{GuardedResolver, Lookup, SystemLookup};
+use crate::proxy::{EgressProxy, Tunnels};
+use crate::resolve::{Lookup, Names};
 use crate::retry_after::retry_after;
-use crate::tripwire::TripwireLayer;
+use crate::system_lookup::SystemLookup;
+use crate::trust::{ExtraRoots, client_config};
 use crate::{answer, fault, request};
 
 /// A dead HTTP/2 connection carries every request to its host; it is found out by a ping while
 /// requests wait on it.
 const HTTP2_PING_AFTER: Duration = Duration::from_secs(15);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest head, and what a connection has for reading: at a fast peer's it fills up, and a
+/// thousand peers may be fast at once.
+const READ_BUFFER_BYTES: usize = 32 << 10;
+/// Of one answer over HTTP/2: no more is read of any.
+const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 << 10;
+/// Of all answers of a connection together.
+const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 
 pub struct EgressConfig {
     pub policy: Arc<AddressPolicy>,
@@ -31,10 +46,12 @@ pub struct EgressConfig {
     pub pool_idle_per_host: usize,
     /// Shorter than receivers keep theirs, or requests meet connections that just closed.
     pub pool_idle_timeout: Duration,
+    /// Over all hosts; several clients may share it.
+    pub connections: Arc<Connections>,
     /// Of one name look-up, within the deadline of the exchange.
     pub dns_timeout: Duration,
-    /// PEM bundles of authorities to trust beside the system's.
-    pub extra_roots: Vec<Vec<u8>>,
+    pub extra_roots: Vec<ExtraRoots>,
+    pub proxy: Option<EgressProxy>,
 }
 
 impl EgressConfig {
@@ -45,15 +62,17 @@ impl EgressConfig {
             clock,
             pool_idle_per_host: 16,
             pool_idle_timeout: Duration::from_secs(30),
+            connections: Connections::new(1024),
             dns_timeout: Duration::from_secs(5),
             extra_roots: Vec::new(),
+            proxy: None,
         }
     }
 }
 
 /// The transport over HTTP/1.1 and, where a server offers it by ALPN, HTTP/2.
 pub struct Egress {
-    client: Client,
+    client: Client<Connector, Full<Bytes>>,
     policy: Arc<AddressPolicy>,
     clock: Arc<dyn Clock>,
 }
@@ -73,7 +92,7 @@ impl Egress {
     /// As [`new`](Self::new).
     pub fn with_lookup(config: EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Self, EgressError> {
         Ok(Self {
-            client: client(&config, lookup)?,
+            client: client(&config, parts(&config, lookup)?),
             policy: config.policy,
             clock: config.clock,
         })
@@ -100,7 +119,7 @@ impl Egress {
     async fn attempt(&self, request: OutboundRequest, began: Instant) -> (Exchanged, Duration) {
         let deadline = began + request.timeout.min(TIMEOUT_MAX);
         let origin = request.url.origin();
-        let progress = Progress::new(request.url.port());
+        let progress = Progress::new();
         let request = match request::build(request) {
             Ok(request) => request,
             Err(message) => {
@@ -108,10 +127,14 @@ impl Egress {
                 return (Exchanged::Unreachable { cause, message }, Duration::ZERO);
             }
         };
-        let head = timeout_at(deadline, self.client.execute(request));
+        let head = timeout_at(deadline, self.client.request(request));
         match Arc::clone(&progress).scope(head).await {
             Ok(Ok(head)) => {
-                let local = head.extensions().get().map(HttpInfo::local_addr);
+                let origin: Option<&Origin> = head.extensions().get();
+                let local = origin.map(|origin| {
+                    origin.meter.answered();
+                    origin.local
+                });
                 let retry_after = retry_after(head.headers(), self.clock.now());
                 let asks = asks(head.headers());
                 let response = answer::read(head, deadline).await;
@@ -144,64 +167,48 @@ fn while_doing(stage: Stage) -> &'static str {
     match stage {
         Stage::LookingUp => "looking up the name",
         Stage::Connecting => "connecting",
+        Stage::Tunnelling => "reaching the receiver through the operator's proxy",
+        Stage::Securing => "waiting for the TLS handshake",
         Stage::Kept | Stage::Connected => "waiting for the answer's head",
     }
 }
 
-fn client(config: &EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Client, EgressError> {
-    let mut roots = Vec::new();
-    for (index, pem) in config.extra_roots.iter().enumerate() {
-        let number = index + 1;
-        let bundle = match Certificate::from_pem_bundle(pem) {
-            Ok(bundle) if bundle.is_empty() => Err(None),
-            read => read.map_err(Some),
+/// What connections are made with.
+pub(crate) fn parts(config: &EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Parts, EgressError> {
+    let tls = client_config(&config.extra_roots, &[b"h2", b"http/1.1"])?;
+    let tunnels = match &config.proxy {
+        Some(proxy) => {
+            let tls = client_config(&config.extra_roots, &[])?;
+            Some(Tunnels::new(proxy.clone(), tls))
         }
-        .map_err(|source| EgressError::ExtraRoots { number, source })?;
-        roots.extend(bundle);
-    }
-    // reqwest takes the process's provider. An error says that there is one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    match builder(config, &lookup)
-        .tls_certs_merge(roots.clone())
-        .build()
-    {
-        Ok(client) => Ok(client),
-        // A bare container has no authorities of its own. That is no reason not to start: plain
-        // http works, and https to what the extra roots vouch for.
-        Err(error) => {
-            let client = builder(config, &lookup).tls_certs_only(roots).build();
-            if client.is_ok() {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the system has no certificate authorities: https receivers will not be \
-                     trusted; install ca-certificates"
-                );
-            }
-            client.map_err(|_| EgressError::Client(error))
-        }
-    }
-}
-
-/// All that reqwest does by default and a webhook sender must not.
-fn builder(config: &EgressConfig, lookup: &Arc<dyn Lookup>) -> ClientBuilder {
-    Client::builder()
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .retry(retry::never())
-        .no_proxy()
-        .pool_max_idle_per_host(config.pool_idle_per_host)
-        .pool_idle_timeout(config.pool_idle_timeout)
-        // The exchange's deadline ends every wait but one: a connection that is made in the
-        // background because a kept one became free first.
-        .connect_timeout(TIMEOUT_MAX)
-        .http2_keep_alive_interval(HTTP2_PING_AFTER)
-        .http2_keep_alive_timeout(HTTP2_PING_TIMEOUT)
-        .dns_resolver(GuardedResolver {
-            lookup: Arc::clone(lookup),
+        None => None,
+    };
+    Ok(Parts {
+        names: Names {
+            lookup,
             policy: Arc::clone(&config.policy),
             timeout: config.dns_timeout,
-        })
-        .connector_layer(TripwireLayer {
-            policy: Arc::clone(&config.policy),
-        })
+        },
+        policy: Arc::clone(&config.policy),
+        tls: TlsConnector::from(tls),
+        tunnels,
+        connections: Arc::clone(&config.connections),
+    })
+}
+
+fn client(config: &EgressConfig, parts: Parts) -> Client<Connector, Full<Bytes>> {
+    Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_max_idle_per_host(config.pool_idle_per_host)
+        .pool_idle_timeout(config.pool_idle_timeout)
+        // Of requests that were not begun only: a kept connection turned out to be closed.
+        .retry_canceled_requests(true)
+        .http1_max_buf_size(READ_BUFFER_BYTES)
+        .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
+        .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
+        .http2_max_header_list_size(u32::try_from(READ_BUFFER_BYTES).unwrap_or(u32::MAX))
+        .http2_keep_alive_interval(HTTP2_PING_AFTER)
+        .http2_keep_alive_timeout(HTTP2_PING_TIMEOUT)
+        .build(Connector(Arc::new(parts)))
 }

@@ -1,7 +1,7 @@
-//! How far one exchange has come: written by resolver and tripwire, read when it ends.
+//! How far one exchange has come: written by the connector, read when it ends.
 //!
 //! hyper polls a connection's making inside the request that asked for it, so a task-local
-//! reaches from [`Egress`](crate::Egress) into both. Once a kept connection became free first,
+//! reaches from [`Egress`](crate::Egress) into the connector. Once a kept connection became free first,
 //! the making goes on in the background and outside: then only the handle that was taken at its
 //! start is written to, and nobody reads it any more.
 
@@ -18,8 +18,6 @@ tokio::task_local! {
 /// One exchange's way to its connection.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    /// The port of the target: a resolver is asked for names only.
-    port: u16,
     state: Mutex<State>,
 }
 
@@ -38,13 +36,16 @@ pub(crate) enum Stage {
     Kept,
     LookingUp,
     Connecting,
+    /// The proxy is reached, or reaches out.
+    Tunnelling,
+    /// TLS.
+    Securing,
     Connected,
 }
 
 impl Progress {
-    pub(crate) fn new(port: u16) -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            port,
             state: Mutex::default(),
         })
     }
@@ -62,10 +63,6 @@ impl Progress {
         CURRENT.try_with(Arc::clone).ok()
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
     pub(crate) fn begins(&self) {
         self.update(|state| {
             state.stage = Stage::Connecting;
@@ -77,8 +74,16 @@ impl Progress {
         self.update(|state| state.stage = Stage::LookingUp);
     }
 
-    pub(crate) fn has_addresses(&self) {
+    pub(crate) fn dials(&self) {
         self.update(|state| state.stage = Stage::Connecting);
+    }
+
+    pub(crate) fn tunnels(&self) {
+        self.update(|state| state.stage = Stage::Tunnelling);
+    }
+
+    pub(crate) fn secures(&self) {
+        self.update(|state| state.stage = Stage::Securing);
     }
 
     /// The connection could not be made.
@@ -113,12 +118,19 @@ impl Progress {
     pub(crate) fn connect_so_far(&self) -> Duration {
         let state = self.read();
         match (state.stage, state.began) {
-            (Stage::LookingUp | Stage::Connecting, Some(began)) if state.took.is_zero() => {
-                began.elapsed()
-            }
-            (Stage::Kept | Stage::LookingUp | Stage::Connecting | Stage::Connected, _) => {
-                state.took
-            }
+            (
+                Stage::LookingUp | Stage::Connecting | Stage::Tunnelling | Stage::Securing,
+                Some(began),
+            ) if state.took.is_zero() => began.elapsed(),
+            (
+                Stage::Kept
+                | Stage::LookingUp
+                | Stage::Connecting
+                | Stage::Tunnelling
+                | Stage::Securing
+                | Stage::Connected,
+                _,
+            ) => state.took,
         }
     }
 

@@ -1,6 +1,5 @@
 //! One deadline over connect, head and body.
 
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use whisperer_domain::outcome::UnreachableCause;
 use whisperer_domain::port::{BoxFuture, Exchange, Transport};
-use whisperer_egress::{Egress, Lookup};
+use whisperer_egress::{Egress, Lookup, LookupError};
 
 use crate::receiver::{Receiver, read_request};
 use crate::sender::{allowing, answered, config, egress, request, timed_out, unreachable};
@@ -92,14 +91,14 @@ async fn a_handshake_that_does_not_come() {
     let url = format!("https://{}/hunter2", receiver.address);
     let exchange = send_briefly(&egress(), &url).await;
     assert!(exchange.connect >= TIMEOUT / 2, "{:?}", exchange.connect);
-    assert_eq!(timed_out(exchange), "connecting");
+    assert_eq!(timed_out(exchange), "waiting for the TLS handshake");
     leaving.recv().await.unwrap();
 }
 
 struct NeverAnswers;
 
 impl Lookup for NeverAnswers {
-    fn lookup(&self, _name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+    fn lookup(&self, _name: &str) -> BoxFuture<'static, Result<Vec<IpAddr>, LookupError>> {
         Box::pin(std::future::pending())
     }
 }
@@ -118,7 +117,8 @@ async fn a_look_up_that_does_not_end() {
     assert_eq!(cause, UnreachableCause::Dns);
     assert_eq!(
         message,
-        "the name of http://slow.example was not looked up in time"
+        "the name of http://slow.example was not looked up in time: its name servers are slow or \
+         silent"
     );
 }
 

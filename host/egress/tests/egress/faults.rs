@@ -1,6 +1,5 @@
 //! Receivers that give no answer, and what is said about each.
 
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use tokio::net::TcpListener;
 use whisperer_domain::outcome::UnreachableCause;
 use whisperer_domain::port::{BoxFuture, Transport};
 use whisperer_domain::secret::Secret;
-use whisperer_egress::{Egress, Lookup};
+use whisperer_egress::{Egress, Lookup, LookupError};
 
 use crate::receiver::{Receiver, read_request};
 use crate::sender::{Script, allowing, answered, config, egress, request, send, unreachable};
@@ -94,19 +93,26 @@ async fn a_reset_connection() {
     assert_eq!(cause, UnreachableCause::Reset, "{message}");
 }
 
-struct NoSuchName;
+struct Failing(fn() -> LookupError);
 
-impl Lookup for NoSuchName {
-    fn lookup(&self, name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
-        let error = io::Error::other(format!("no such name: {name}"));
+impl Lookup for Failing {
+    fn lookup(&self, _name: &str) -> BoxFuture<'static, Result<Vec<IpAddr>, LookupError>> {
+        let error = self.0();
         Box::pin(async { Err(error) })
     }
 }
 
 #[tokio::test]
 async fn names_without_addresses() {
-    let lookups: [(Arc<dyn Lookup>, &str); 2] = [
-        (Arc::new(NoSuchName), "could not be looked up"),
+    let lookups: [(Arc<dyn Lookup>, &str); 3] = [
+        (
+            Arc::new(Failing(|| LookupError::NoSuchName)),
+            "does not exist in DNS",
+        ),
+        (
+            Arc::new(Failing(|| LookupError::NoAnswer)),
+            "could not be looked up: its name servers gave no usable answer",
+        ),
         (Script::new(&[&[]]), "has no address"),
     ];
     for (lookup, words) in lookups {

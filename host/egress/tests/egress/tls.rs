@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use whisperer_domain::outcome::UnreachableCause;
 use whisperer_domain::port::Exchange;
-use whisperer_egress::{Egress, EgressError};
+use whisperer_egress::{Egress, EgressError, ExtraRoots};
 
 use crate::receiver::{Receiver, read_request};
 use crate::sender::{Script, allowing, answered, config, send, unreachable};
@@ -67,9 +67,16 @@ async fn serve_http2(acceptor: TlsAcceptor, socket: TcpStream) {
         .await;
 }
 
+fn bundle(pem: &[u8]) -> ExtraRoots {
+    ExtraRoots {
+        name: "roots.pem".to_owned(),
+        pem: pem.to_vec(),
+    }
+}
+
 fn trusting(roots: &[Vec<u8>]) -> Egress {
     let mut config = config(allowing(&["127.0.0.0/8"]));
-    config.extra_roots = roots.to_vec();
+    config.extra_roots = roots.iter().map(|pem| bundle(pem)).collect();
     Egress::with_lookup(config, Script::new(&[&["127.0.0.1"]])).unwrap()
 }
 
@@ -143,14 +150,15 @@ async fn what_does_not_speak_tls() {
 }
 
 #[test]
-fn extra_roots_that_are_no_certificates_are_an_error() {
+fn extra_roots_that_are_no_certificates_are_an_error_that_names_them() {
     let broken = b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
-    for pem in [&b"not PEM"[..], broken] {
+    let no_der = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for pem in [&b"not PEM"[..], broken, no_der, b""] {
         let mut config = config(allowing(&[]));
-        config.extra_roots = vec![pem.to_vec()];
-        assert!(matches!(
-            Egress::new(config),
-            Err(EgressError::ExtraRoots { number: 1, .. })
-        ));
+        config.extra_roots = vec![bundle(pem)];
+        let Err(EgressError::ExtraRoots { name, words }) = Egress::new(config) else {
+            panic!("{} is taken", pem.escape_ascii());
+        };
+        assert!(name == "roots.pem" && !words.is_empty(), "{words}");
     }
 }
