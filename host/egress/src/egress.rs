@@ -33,7 +33,7 @@ const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest head, and what a connection has for reading: at a fast peer's it fills up, and a
 /// thousand peers may be fast at once.
-const READ_BUFFER_BYTES: usize = 32 << 10;
+const READ_BUFFER_BYTES: usize = 16 << 10;
 /// Of one answer over HTTP/2: no more is read of any.
 const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 << 10;
 /// Of all answers of a connection together.

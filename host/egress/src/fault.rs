@@ -250,7 +250,10 @@ fn certificate_words(error: &CertificateError) -> &'static str {
             "it is not for servers"
         }
         // A foreign enum that grows, and texts that a peer can fill.
-        _ => "it is malformed, or signed in a way that is not supported",
+        _ => {
+            "it is malformed, or signed in a way that is not supported, or its issuer may not \
+             vouch for it"
+        }
     }
 }
 

@@ -7,8 +7,15 @@
 
 mod answers;
 mod deadlines;
+mod dns;
 mod faults;
+mod hostile;
+mod http2;
+mod name_server;
+mod oracle;
 mod policy;
+mod pools;
+mod proxy;
 mod receiver;
 mod sender;
 mod tls;
