@@ -22,6 +22,8 @@ mod directives;
 mod edge;
 #[path = "black_box/ending.rs"]
 mod ending;
+#[path = "black_box/hostile.rs"]
+mod hostile;
 #[path = "black_box/ingest.rs"]
 mod ingest;
 #[path = "black_box/main_job.rs"]

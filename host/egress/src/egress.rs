@@ -31,9 +31,10 @@ use crate::{answer, fault, request};
 const HTTP2_PING_AFTER: Duration = Duration::from_secs(15);
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest head, and what a connection has for reading: at a fast peer's it fills up, and a
-/// thousand peers may be fast at once.
-const READ_BUFFER_BYTES: usize = 16 << 10;
+/// What a connection has for reading, so about the longest head: at a fast peer's it fills up, and
+/// a thousand peers may be fast at once.
+const READ_BUFFER_BYTES: usize = 12 << 10;
+const HTTP2_HEAD_BYTES_MAX: u32 = 16 << 10;
 /// Of one answer over HTTP/2: no more is read of any.
 const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 << 10;
 /// Of all answers of a connection together.
@@ -207,7 +208,7 @@ fn client(config: &EgressConfig, parts: Parts) -> Client<Connector, Full<Bytes>>
         .http1_max_buf_size(READ_BUFFER_BYTES)
         .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
         .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
-        .http2_max_header_list_size(u32::try_from(READ_BUFFER_BYTES).unwrap_or(u32::MAX))
+        .http2_max_header_list_size(HTTP2_HEAD_BYTES_MAX)
         .http2_keep_alive_interval(HTTP2_PING_AFTER)
         .http2_keep_alive_timeout(HTTP2_PING_TIMEOUT)
         .build(Connector(Arc::new(parts)))
