@@ -19,7 +19,8 @@ const SOON: Duration = Duration::from_secs(60);
 const EVENTS: usize = 30;
 /// From the post to the healthy receiver: some milliseconds on a quiet machine.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(2);
-const TIMEOUT_MS: u64 = 1000;
+/// Long enough for what answers at once, on a busy machine too.
+const TIMEOUT_MS: u64 = 3000;
 
 /// What a hostile receiver does with a request that it has read.
 #[derive(Clone, Copy)]
@@ -40,7 +41,8 @@ const NOTHING: Hostile = Hostile {
     name: "silent",
     once: b"",
     again: b"",
-    pause: Duration::ZERO,
+    // Writers that never rest would take the processors from everybody in this very process.
+    pause: Duration::from_millis(1),
     closes: false,
     outcome: "timed_out",
     words: "waiting for the answer's head",
@@ -204,7 +206,7 @@ async fn hostile_receivers_harm_nobody_and_are_told_apart() {
             let error = attempt["error"].as_str().unwrap();
             assert!(error.contains(hostile.words), "{}: {error}", hostile.name);
             let total = attempt["duration"]["total"].as_f64().unwrap();
-            assert!(total < 2.0, "{}: {total} s", hostile.name);
+            assert!(total < 4.5, "{}: {total} s", hostile.name);
         }
     }
     let more_kib = process.peak_kib().saturating_sub(before);

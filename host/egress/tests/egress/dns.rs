@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::process::Command;
+use tokio::task::JoinSet;
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::outcome::UnreachableCause;
 use whisperer_domain::port::{Exchanged, Transport};
@@ -50,7 +51,7 @@ async fn invariant_6_names_by_a_hostile_name_server() {
     let folder = std::env::temp_dir().join(format!("whisperer-dns-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     for (name, text) in [
-        ("resolv.conf", "nameserver 127.0.0.53\n"),
+        ("resolv.conf", "nameserver 127.0.0.53\noptions timeout:1\n"),
         ("hosts", "127.0.0.1 localhost\n"),
         ("nsswitch.conf", "hosts: files dns\n"),
     ] {
@@ -121,11 +122,12 @@ async fn inside() {
         config(AddressPolicy::default()).dns_timeout,
         Duration::from_secs(5)
     );
-    let egress = Egress::new(quick).unwrap();
+    let egress = Arc::new(Egress::new(quick).unwrap());
     rebinding(&egress, &places).await;
     forbidden_answers(&egress, &places).await;
     many_answers(&egress, &places).await;
     no_answers(&egress, &places).await;
+    a_hundred_silent_names(&egress, &places).await;
 }
 
 /// What this server says of a name; `count` counts the look-ups of names that turn.
@@ -184,7 +186,7 @@ fn reply(name: &str, v6: bool, count: &AtomicUsize) -> Reply {
         "empty.test" => a(&[]),
         "servfail.test" => Reply::Code(2),
         "refused.test" => Reply::Code(5),
-        "silent.test" => Reply::Silence,
+        name if name.starts_with("silent") => Reply::Silence,
         _ => Reply::Code(3),
     }
 }
@@ -266,4 +268,27 @@ async fn no_answers(egress: &Egress, places: &Places) {
         assert_eq!(cause, UnreachableCause::Dns, "{name}: {message}");
         assert!(message.contains(words), "{name}: {message}");
     }
+}
+
+/// Names that nobody answers for hold places of the system's resolver for two seconds each here.
+/// A name that is known to be answered has a place all the same.
+async fn a_hundred_silent_names(egress: &Arc<Egress>, places: &Places) {
+    let mut sending = JoinSet::new();
+    for number in 0..100 {
+        let (egress, url) = (
+            Arc::clone(egress),
+            places.url(&format!("silent{number}.test")),
+        );
+        sending.spawn(async move { unreachable(send(&egress, &url).await).0 });
+    }
+    // The first of them have given up: their places are still taken.
+    assert_eq!(
+        sending.join_next().await.unwrap().unwrap(),
+        UnreachableCause::Dns
+    );
+    let exchange = send(egress, &places.url("alternates.test")).await;
+    let took = exchange.total;
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    assert!(!matches!(exchange.result, Exchanged::Unreachable { .. }));
+    sending.join_all().await;
 }
