@@ -94,16 +94,18 @@ fn ask(name: &str) -> Result<Vec<IpAddr>, LookupError> {
     };
     match getaddrinfo(Some(name), None, Some(hints)) {
         Ok(answers) => Ok(answers.flatten().map(|it| it.sockaddr.ip()).collect()),
-        Err(error) => match error.kind() {
-            LookupErrorKind::NoName => Err(LookupError::NoSuchName),
-            LookupErrorKind::NoData => Ok(Vec::new()),
-            LookupErrorKind::System | LookupErrorKind::Memory => {
-                Err(LookupError::Ours(error.into()))
+        Err(error) => Err(match (no_socket(), error.kind()) {
+            // Where it can open neither a file nor a socket, the resolver says of every name that
+            // it does not exist.
+            (Some(ours), _) => LookupError::Ours(ours),
+            (None, LookupErrorKind::System | LookupErrorKind::Memory) => {
+                LookupError::Ours(error.into())
             }
-            // A foreign enum; the rest is not told apart any further. That no socket could be
-            // had comes as "again" too.
-            _ => Err(no_socket().map_or(LookupError::NoAnswer, LookupError::Ours)),
-        },
+            (None, LookupErrorKind::NoName) => LookupError::NoSuchName,
+            (None, LookupErrorKind::NoData) => return Ok(Vec::new()),
+            // A foreign enum; the rest is not told apart any further.
+            (None, _) => LookupError::NoAnswer,
+        }),
     }
 }
 
