@@ -6,9 +6,12 @@
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::{Instant, timeout_at};
+use tower::BoxError;
 use whisperer_domain::attempt::{RESPONSE_KEPT_BYTES_MAX, Response};
+
+type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// More than is kept, so that the connection of a chatty receiver can be used again; beyond it
 /// the connection is dropped.
@@ -18,7 +21,7 @@ const HEADER_NAME_BYTES_MAX: usize = 128;
 const HEADER_VALUE_BYTES_MAX: usize = 1 << 10;
 
 /// Reads what is kept of an answer whose head has come.
-pub(crate) async fn read(answer: http::Response<Incoming>, deadline: Instant) -> Response {
+pub(crate) async fn read(answer: http::Response<Body>, deadline: Instant) -> Response {
     let (head, body) = answer.into_parts();
     let (body, truncated) = read_body(body, deadline).await;
     Response {
@@ -29,7 +32,7 @@ pub(crate) async fn read(answer: http::Response<Incoming>, deadline: Instant) ->
     }
 }
 
-async fn read_body(mut answer: Incoming, deadline: Instant) -> (Bytes, bool) {
+async fn read_body(mut answer: Body, deadline: Instant) -> (Bytes, bool) {
     let mut kept = BytesMut::new();
     let mut read_bytes: usize = 0;
     let whole = loop {

@@ -3,42 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::hook::TIMEOUT_MAX;
 use whisperer_domain::outcome::UnreachableCause;
 use whisperer_domain::port::{BoxFuture, Clock, Exchange, Exchanged, OutboundRequest, Transport};
 
 use crate::asks::asks;
-use crate::connector::{Connector, Parts};
+use crate::connections::{Connections, Pool};
+use crate::direct::Direct;
 use crate::error::EgressError;
-use crate::link::{Connections, Origin};
 use crate::progress::{Progress, Stage};
-use crate::proxy::{EgressProxy, Tunnels};
 use crate::resolve::{Lookup, Names};
 use crate::retry_after::retry_after;
 use crate::system_lookup::SystemLookup;
 use crate::trust::{ExtraRoots, client_config};
+use crate::tunnel::{EgressProxy, Tunnel};
+use crate::way::Way;
 use crate::{answer, fault, request};
-
-/// A dead HTTP/2 connection carries every request to its host; it is found out by a ping while
-/// requests wait on it.
-const HTTP2_PING_AFTER: Duration = Duration::from_secs(15);
-const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What a connection has for reading, so about the longest head: at a fast peer's it fills up, and
-/// a thousand peers may be fast at once.
-const READ_BUFFER_BYTES: usize = 12 << 10;
-const HTTP2_HEAD_BYTES_MAX: u32 = 16 << 10;
-/// Of one answer over HTTP/2: no more is read of any.
-const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 << 10;
-/// Of all answers of a connection together.
-const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 
 pub struct EgressConfig {
     pub policy: Arc<AddressPolicy>,
@@ -49,6 +31,9 @@ pub struct EgressConfig {
     pub pool_idle_timeout: Duration,
     /// Over all hosts; several clients may share it.
     pub connections: Arc<Connections>,
+    /// Of making a connection, name look-up and TLS included, within the deadline of the exchange.
+    /// A name's addresses share it, so that a silent one leaves time for the next.
+    pub connect_timeout: Duration,
     /// Of one name look-up, within the deadline of the exchange.
     pub dns_timeout: Duration,
     pub extra_roots: Vec<ExtraRoots>,
@@ -61,9 +46,10 @@ impl EgressConfig {
         Self {
             policy,
             clock,
-            pool_idle_per_host: 16,
+            pool_idle_per_host: 8,
             pool_idle_timeout: Duration::from_secs(30),
             connections: Connections::new(1024),
+            connect_timeout: Duration::from_secs(10),
             dns_timeout: Duration::from_secs(5),
             extra_roots: Vec::new(),
             proxy: None,
@@ -73,7 +59,8 @@ impl EgressConfig {
 
 /// The transport over HTTP/1.1 and, where a server offers it by ALPN, HTTP/2.
 pub struct Egress {
-    client: Client<Connector, Full<Bytes>>,
+    way: Way,
+    pool: Pool,
     policy: Arc<AddressPolicy>,
     clock: Arc<dyn Clock>,
 }
@@ -93,7 +80,12 @@ impl Egress {
     /// As [`new`](Self::new).
     pub fn with_lookup(config: EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Self, EgressError> {
         Ok(Self {
-            client: client(&config, parts(&config, lookup)?),
+            way: way(&config, lookup)?,
+            pool: Pool::new(
+                Arc::clone(&config.connections),
+                config.pool_idle_per_host,
+                config.pool_idle_timeout,
+            ),
             policy: config.policy,
             clock: config.clock,
         })
@@ -120,7 +112,8 @@ impl Egress {
     async fn attempt(&self, request: OutboundRequest, began: Instant) -> (Exchanged, Duration) {
         let deadline = began + request.timeout.min(TIMEOUT_MAX);
         let origin = request.url.origin();
-        let progress = Progress::new();
+        let secure = request.url.as_url().scheme() == "https";
+        let progress = Progress::new(request.url.port(), secure);
         let request = match request::build(request) {
             Ok(request) => request,
             Err(message) => {
@@ -128,26 +121,27 @@ impl Egress {
                 return (Exchanged::Unreachable { cause, message }, Duration::ZERO);
             }
         };
-        let head = timeout_at(deadline, self.client.request(request));
+        let mut place = self.pool.enter(&origin);
+        let head = timeout_at(deadline, self.way.send(request, place.keeps()));
         match Arc::clone(&progress).scope(head).await {
             Ok(Ok(head)) => {
-                let origin: Option<&Origin> = head.extensions().get();
-                let local = origin.map(|origin| {
-                    origin.meter.answered();
-                    origin.local
-                });
-                let retry_after = retry_after(head.headers(), self.clock.now());
-                let asks = asks(head.headers());
-                let response = answer::read(head, deadline).await;
+                place.answered(head.local);
+                let headers = head.response.headers();
+                let retry_after = retry_after(headers, self.clock.now());
+                let asks = asks(headers);
+                let response = answer::read(head.response, deadline).await;
                 let answered = Exchanged::Answered {
                     response,
                     retry_after,
                     asks,
                 };
-                (answered, progress.connect_of(local))
+                (answered, progress.connect_of(head.local))
             }
-            Ok(Err(error)) => (fault::judge(&error, &origin), progress.connect_so_far()),
-            Err(_) => {
+            Ok(Err(error)) if !fault::is_timeout(error.as_ref()) => (
+                fault::judge(error.as_ref(), &origin),
+                progress.connect_so_far(),
+            ),
+            Ok(Err(_)) | Err(_) => {
                 let while_doing = while_doing(progress.stage()).to_owned();
                 (
                     Exchanged::TimedOut { while_doing },
@@ -168,48 +162,28 @@ fn while_doing(stage: Stage) -> &'static str {
     match stage {
         Stage::LookingUp => "looking up the name",
         Stage::Connecting => "connecting",
+        Stage::ConnectingSecurely => "connecting, or waiting for the TLS handshake",
         Stage::Tunnelling => "reaching the receiver through the operator's proxy",
         Stage::Securing => "waiting for the TLS handshake",
         Stage::Kept | Stage::Connected => "waiting for the answer's head",
     }
 }
 
-/// What connections are made with.
-pub(crate) fn parts(config: &EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Parts, EgressError> {
-    let tls = client_config(&config.extra_roots, &[b"h2", b"http/1.1"])?;
-    let tunnels = match &config.proxy {
-        Some(proxy) => {
-            let tls = client_config(&config.extra_roots, &[])?;
-            Some(Tunnels::new(proxy.clone(), tls))
-        }
-        None => None,
-    };
-    Ok(Parts {
-        names: Names {
-            lookup,
-            policy: Arc::clone(&config.policy),
-            timeout: config.dns_timeout,
-        },
+fn way(config: &EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Way, EgressError> {
+    let names = Arc::new(Names {
+        lookup,
         policy: Arc::clone(&config.policy),
-        tls: TlsConnector::from(tls),
-        tunnels,
-        connections: Arc::clone(&config.connections),
+        timeout: config.dns_timeout,
+    });
+    let to_receivers = client_config(&config.extra_roots, &[b"h2", b"http/1.1"])?;
+    Ok(match &config.proxy {
+        None => Way::Direct(Direct::new(config, &names, &to_receivers)?),
+        Some(proxy) => {
+            let mut to_proxy = to_receivers.clone();
+            to_proxy.alpn_protocols.clear();
+            let tls = [to_proxy, to_receivers];
+            let tunnel = Tunnel::new(config, proxy.clone(), &names, tls);
+            Way::Tunnel(Box::new(tunnel))
+        }
     })
-}
-
-fn client(config: &EgressConfig, parts: Parts) -> Client<Connector, Full<Bytes>> {
-    Client::builder(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .pool_max_idle_per_host(config.pool_idle_per_host)
-        .pool_idle_timeout(config.pool_idle_timeout)
-        // Of requests that were not begun only: a kept connection turned out to be closed.
-        .retry_canceled_requests(true)
-        .http1_max_buf_size(READ_BUFFER_BYTES)
-        .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
-        .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
-        .http2_max_header_list_size(HTTP2_HEAD_BYTES_MAX)
-        .http2_keep_alive_interval(HTTP2_PING_AFTER)
-        .http2_keep_alive_timeout(HTTP2_PING_TIMEOUT)
-        .build(Connector(Arc::new(parts)))
 }

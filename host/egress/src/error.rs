@@ -18,9 +18,11 @@ pub enum EgressError {
     },
     #[error("TLS could not be set up")]
     Tls(#[source] rustls::Error),
+    #[error("the HTTP client could not be built")]
+    Client(#[source] reqwest::Error),
 }
 
-/// Why a connection was not made or not used. Travels through hyper as a cause, and is found
+/// Why a connection was not made or not used. Travels through the client as a cause, and is found
 /// again by [`fault`](crate::fault).
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Barred {

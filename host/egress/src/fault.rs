@@ -15,7 +15,7 @@ use whisperer_domain::address::Forbidden;
 use whisperer_domain::outcome::UnreachableCause;
 use whisperer_domain::port::Exchanged;
 
-use crate::error::{Barred, ProxyFault};
+use crate::error::{Barred, ProxyFault, is_exhaustion};
 use crate::resolve::LookupError;
 
 /// What an exchange without an answer came to.
@@ -24,6 +24,9 @@ pub(crate) fn judge(error: &(dyn Error + 'static), origin: &str) -> Exchanged {
         return judge_barred(barred, origin);
     }
     let connecting = find::<legacy::Error>(error).is_some_and(legacy::Error::is_connect);
+    if connecting && innermost_io(error).is_some_and(is_exhaustion) {
+        return no_room();
+    }
     let (cause, message) = if let Some(tls) = find::<rustls::Error>(error) {
         (UnreachableCause::Tls, tls_words(tls, origin))
     } else if let Some(reason) = find::<h2::Error>(error).and_then(h2::Error::reason) {
@@ -63,9 +66,7 @@ fn judge_barred(barred: &Barred, origin: &str) -> Exchanged {
         ) => return blocked(origin, &forbidden.to_string()),
         Barred::Unaccounted => return blocked(origin, "its address could not be checked"),
         Barred::Exhausted(_) | Barred::Lookup(LookupError::Ours(_)) => {
-            return Exchanged::Internal {
-                message: "this server has no room for another connection just now".to_owned(),
-            };
+            return no_room();
         }
         Barred::Proxy(fault) => return judge_proxy(fault, origin),
         Barred::LookupTooSlow => format!(
@@ -82,6 +83,18 @@ fn judge_barred(barred: &Barred, origin: &str) -> Exchanged {
     Exchanged::Unreachable {
         cause: UnreachableCause::Dns,
         message,
+    }
+}
+
+/// Whether the client itself gave up: its bound on connecting, or a ping without an answer.
+pub(crate) fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    find::<reqwest::Error>(error).is_some_and(reqwest::Error::is_timeout)
+        || find::<hyper::Error>(error).is_some_and(hyper::Error::is_timeout)
+}
+
+fn no_room() -> Exchanged {
+    Exchanged::Internal {
+        message: "this server has no room for another connection just now".to_owned(),
     }
 }
 

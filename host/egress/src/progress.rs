@@ -1,7 +1,7 @@
-//! How far one exchange has come: written by the connector, read when it ends.
+//! How far one exchange has come: written by resolver, tripwire and connector, read when it ends.
 //!
 //! hyper polls a connection's making inside the request that asked for it, so a task-local
-//! reaches from [`Egress`](crate::Egress) into the connector. Once a kept connection became free first,
+//! reaches from [`Egress`](crate::Egress) into them. Once a kept connection became free first,
 //! the making goes on in the background and outside: then only the handle that was taken at its
 //! start is written to, and nobody reads it any more.
 
@@ -18,6 +18,10 @@ tokio::task_local! {
 /// One exchange's way to its connection.
 #[derive(Debug)]
 pub(crate) struct Progress {
+    /// The port of the target: a resolver is asked for names only.
+    port: u16,
+    /// https.
+    secure: bool,
     state: Mutex<State>,
 }
 
@@ -36,6 +40,8 @@ pub(crate) enum Stage {
     Kept,
     LookingUp,
     Connecting,
+    /// Over TCP or TLS: a client that makes both in one does not tell which.
+    ConnectingSecurely,
     /// The proxy is reached, or reaches out.
     Tunnelling,
     /// TLS.
@@ -44,8 +50,10 @@ pub(crate) enum Stage {
 }
 
 impl Progress {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(port: u16, secure: bool) -> Arc<Self> {
         Arc::new(Self {
+            port,
+            secure,
             state: Mutex::default(),
         })
     }
@@ -63,6 +71,10 @@ impl Progress {
         CURRENT.try_with(Arc::clone).ok()
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn begins(&self) {
         self.update(|state| {
             state.stage = Stage::Connecting;
@@ -74,8 +86,14 @@ impl Progress {
         self.update(|state| state.stage = Stage::LookingUp);
     }
 
-    pub(crate) fn dials(&self) {
-        self.update(|state| state.stage = Stage::Connecting);
+    /// The client connects, and secures the connection if it is to be secure.
+    pub(crate) fn reaches(&self) {
+        let stage = if self.secure {
+            Stage::ConnectingSecurely
+        } else {
+            Stage::Connecting
+        };
+        self.update(|state| state.stage = stage);
     }
 
     pub(crate) fn tunnels(&self) {
@@ -119,13 +137,18 @@ impl Progress {
         let state = self.read();
         match (state.stage, state.began) {
             (
-                Stage::LookingUp | Stage::Connecting | Stage::Tunnelling | Stage::Securing,
+                Stage::LookingUp
+                | Stage::Connecting
+                | Stage::ConnectingSecurely
+                | Stage::Tunnelling
+                | Stage::Securing,
                 Some(began),
             ) if state.took.is_zero() => began.elapsed(),
             (
                 Stage::Kept
                 | Stage::LookingUp
                 | Stage::Connecting
+                | Stage::ConnectingSecurely
                 | Stage::Tunnelling
                 | Stage::Securing
                 | Stage::Connected,

@@ -1,8 +1,7 @@
-//! An outbound request in the HTTP client's form.
+//! An outbound request in the form that both ways out take.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
-use http_body_util::Full;
 use whisperer_domain::port::OutboundRequest;
 use whisperer_domain::secret::Secret;
 
@@ -24,7 +23,7 @@ const OURS: [HeaderName; 10] = [
 
 /// # Errors
 /// Words that name a header which cannot be sent, never its value.
-pub(crate) fn build(request: OutboundRequest) -> Result<Request<Full<Bytes>>, String> {
+pub(crate) fn build(request: OutboundRequest) -> Result<Request<Bytes>, String> {
     let mut headers = headers(&request.headers)?;
     // Some servers answer 406 to who says nothing.
     headers
@@ -32,7 +31,7 @@ pub(crate) fn build(request: OutboundRequest) -> Result<Request<Full<Bytes>>, St
         .or_insert(HeaderValue::from_static("*/*"));
     let uri = Uri::try_from(request.url.as_url().as_str())
         .map_err(|_| "the target URL holds something that cannot be sent by HTTP".to_owned())?;
-    let mut built = Request::new(Full::new(request.body));
+    let mut built = Request::new(request.body);
     *built.method_mut() = Method::POST;
     *built.uri_mut() = uri;
     *built.headers_mut() = headers;

@@ -1,4 +1,4 @@
-//! TLS: which authorities are trusted, and how a connection is secured.
+//! TLS: which authorities are trusted, and how a connection is secured, on either way out.
 //!
 //! The system's authorities and the operator's extra ones, for all hooks alike. There is no
 //! authority of a hook's own, and no way to leave verification out. Revocation is not asked for:
@@ -25,7 +25,7 @@ pub struct ExtraRoots {
 pub(crate) fn client_config(
     extra: &[ExtraRoots],
     alpn: &[&[u8]],
-) -> Result<Arc<ClientConfig>, EgressError> {
+) -> Result<ClientConfig, EgressError> {
     let mut roots = RootCertStore::empty();
     for bundle in extra {
         add(&mut roots, bundle)?;
@@ -51,7 +51,7 @@ pub(crate) fn client_config(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 fn add(roots: &mut RootCertStore, bundle: &ExtraRoots) -> Result<(), EgressError> {

@@ -13,20 +13,10 @@ use whisperer_domain::port::{Exchanged, Transport};
 use whisperer_domain::secret::Secret;
 use whisperer_egress::{Connections, Egress};
 
-use crate::receiver::{Receiver, answer_all, read_request};
+use crate::receiver::{Receiver, answer_all, read_request, until};
 use crate::sender::{allowing, answered, config, egress, request, send, unreachable};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let waiting = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
-    assert!(waited.is_ok(), "{what}");
-}
 
 /// L-06, for a fifth of its hosts: each is an address of its own, and all of them one listener.
 #[tokio::test]
@@ -40,14 +30,13 @@ async fn two_thousand_hosts_keep_no_more_connections_than_may_be_kept() {
     config.connections = Connections::new(KEPT_MAX);
     // Shorter than production's, and longer than the sending takes by far.
     config.pool_idle_timeout = Duration::from_secs(4);
-    let connections = Arc::clone(&config.connections);
     let egress = Arc::new(Egress::new(config).unwrap());
     let (mut sending, mut most) = (JoinSet::new(), 0);
     for host in 0..HOSTS {
         if sending.len() == ABREAST {
             sending.join_next().await.unwrap().unwrap();
         }
-        most = most.max(connections.open());
+        most = most.max(receiver.open());
         let egress = Arc::clone(&egress);
         sending.spawn(async move {
             let url = format!("http://127.0.{}.{}:{port}/", host / 250, host % 250 + 1);
@@ -57,14 +46,13 @@ async fn two_thousand_hosts_keep_no_more_connections_than_may_be_kept() {
     while let Some(sent) = sending.join_next().await {
         sent.unwrap();
     }
-    assert!(most <= KEPT_MAX + 2 * ABREAST, "{most}");
-    until("what is not kept is closed", || {
-        connections.open() <= KEPT_MAX
-    })
-    .await;
-    assert!(connections.open() > KEPT_MAX / 2, "they are kept");
+    println!("{most} were open at most");
+    // The receiver hears of an end a little later.
+    assert!(most <= KEPT_MAX + 3 * ABREAST, "{most}");
+    until("what is not kept is closed", || receiver.open() <= KEPT_MAX).await;
+    assert!(receiver.open() > KEPT_MAX / 2, "they are kept");
     assert_eq!(receiver.connections(), HOSTS);
-    until("what idles is closed", || connections.open() == 0).await;
+    until("what idles is closed", || receiver.open() == 0).await;
 }
 
 #[tokio::test]
@@ -72,7 +60,6 @@ async fn one_host_keeps_no_more_than_its_share() {
     let receiver = Receiver::answering(OK).await;
     let mut config = config(allowing(&["127.0.0.0/8"]));
     config.pool_idle_per_host = 3;
-    let connections = Arc::clone(&config.connections);
     let egress = Arc::new(Egress::new(config).unwrap());
     let mut sending = JoinSet::new();
     for _ in 0..30 {
@@ -82,7 +69,8 @@ async fn one_host_keeps_no_more_than_its_share() {
     while let Some(status) = sending.join_next().await {
         assert_eq!(status.unwrap(), 200);
     }
-    until("no more than three are kept", || connections.open() <= 3).await;
+    until("no more than three are kept", || receiver.open() <= 3).await;
+    assert!(receiver.open() > 0, "some are kept");
 }
 
 /// a kept connection that its receiver closed meanwhile costs nothing.
@@ -204,13 +192,14 @@ async fn a_name_whose_first_address_is_silent_is_reached_by_the_next() {
     let bind = format!("127.0.0.8:{port}");
     let receiver = Receiver::start_on(&bind, |s| answer_all(s, OK.as_bytes().into())).await;
     let lookup = crate::sender::Script::new(&[&["127.0.0.9", "127.0.0.8"]]);
-    let egress = Egress::with_lookup(config(allowing(&["127.0.0.0/8"])), lookup).unwrap();
+    let mut config = config(allowing(&["127.0.0.0/8"]));
+    config.connect_timeout = Duration::from_secs(1);
+    let egress = Egress::with_lookup(config, lookup).unwrap();
     let exchange = send(&egress, &format!("http://two.example:{port}/")).await;
-    assert!(
-        exchange.total < Duration::from_secs(2),
-        "{:?}",
-        exchange.total
-    );
+    let total = exchange.total;
+    // Half of the time for connecting, for each.
+    assert!(total >= Duration::from_millis(450), "{total:?}");
+    assert!(total < Duration::from_secs(1), "{total:?}");
     assert_eq!(answered(exchange).status, 200);
     assert_eq!(receiver.connections(), 1);
     drop(silent);

@@ -14,6 +14,7 @@ use whisperer_domain::outcome::UnreachableCause;
 use whisperer_domain::port::Transport;
 use whisperer_egress::{Egress, EgressProxy, ExtraRoots};
 
+use crate::cost::{LATE, cost_of, send_in_time};
 use crate::receiver::{Receiver, answer_all, read_request};
 use crate::sender::{
     Script, allowing, answered, blocked, config, request, send, timed_out, unreachable,
@@ -248,6 +249,39 @@ async fn what_is_said_of_a_proxy_that_does_not_do_as_asked() {
         let of_proxy = proxy.address.to_string();
         assert!(!message.contains(&of_proxy), "the operator's: {message}");
     }
+}
+
+/// R-08, through a tunnel: a receiver that floods is read as slowly as its meter allows.
+#[tokio::test]
+async fn a_receiver_that_floods_costs_little_behind_a_proxy() {
+    let receiver = Receiver::start_on("127.0.0.2:0", |mut socket| async move {
+        read_request(&mut socket).await;
+        let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".repeat(1000);
+        while socket.write_all(hints.as_bytes()).await.is_ok() {}
+    })
+    .await;
+    let (proxy, _asked) = proxy().await;
+    let url = proxy.url("");
+    let mut outbound = request(&format!("http://{}/hunter2", receiver.address));
+    outbound.timeout = Duration::from_secs(2);
+    let (exchange, cost) = cost_of(move || through(&url, &[&["127.0.0.2"]], &[]), outbound).await;
+    println!("hints through a proxy: {cost:?} in {:?}", exchange.total);
+    assert!(cost < Duration::from_millis(200), "{cost:?}");
+    assert_eq!(timed_out(exchange), "waiting for the answer's head");
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come_behind_a_proxy() {
+    let receiver = Receiver::start_on("127.0.0.2:0", |mut socket| async move {
+        let _ = socket.read_to_end(&mut Vec::new()).await;
+    })
+    .await;
+    let (proxy, _asked) = proxy().await;
+    let egress = through(&proxy.url(""), &[&["127.0.0.2"]], &[]);
+    let mut outbound = request(&format!("https://{}/hunter2", receiver.address));
+    outbound.timeout = Duration::from_millis(300);
+    let exchange = send_in_time(&egress, outbound, LATE).await;
+    assert_eq!(timed_out(exchange), "waiting for the TLS handshake");
 }
 
 #[tokio::test]

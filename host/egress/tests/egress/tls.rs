@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use whisperer_domain::outcome::UnreachableCause;
 use whisperer_domain::port::Exchange;
-use whisperer_egress::{Egress, EgressError, ExtraRoots};
+use whisperer_egress::{Egress, EgressConfig, EgressError, ExtraRoots};
 
 use crate::receiver::{Receiver, read_request};
 use crate::sender::{Script, allowing, answered, config, send, unreachable};
@@ -110,10 +110,15 @@ fn bundle(pem: &[u8]) -> ExtraRoots {
     }
 }
 
-pub(crate) fn trusting(roots: &[Vec<u8>]) -> Egress {
+pub(crate) fn trusting_config(roots: &[Vec<u8>]) -> EgressConfig {
     let mut config = config(allowing(&["127.0.0.0/8"]));
     config.extra_roots = roots.iter().map(|pem| bundle(pem)).collect();
-    Egress::with_lookup(config, Script::new(&[&["127.0.0.1"]])).unwrap()
+    config
+}
+
+pub(crate) fn trusting(roots: &[Vec<u8>]) -> Egress {
+    let answers = Script::new(&[&["127.0.0.1"]]);
+    Egress::with_lookup(trusting_config(roots), answers).unwrap()
 }
 
 pub(crate) async fn send_to(egress: &Egress, name: &str, address: SocketAddr) -> Exchange {

@@ -1,4 +1,4 @@
-//! How much one connection may make us read.
+//! How much one tunnel may make us read.
 //!
 //! A peer can send without end and without ever answering: interim answers, frames of HTTP/2 that
 //! carry nothing, TLS records. Deadlines bound how long that goes on, this bounds how much work
@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// What one connection may still be read of.
 #[derive(Debug)]
-pub(crate) struct Meter(Mutex<Credit>);
+pub(super) struct Meter(Mutex<Credit>);
 
 #[derive(Debug)]
 struct Credit {
@@ -35,7 +35,7 @@ struct Credit {
 }
 
 impl Meter {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(Credit {
             bytes: START_BYTES,
             at: Instant::now(),
@@ -43,7 +43,7 @@ impl Meter {
     }
 
     /// An exchange on this connection got its answer's head.
-    pub(crate) fn answered(&self) {
+    pub(super) fn answered(&self) {
         self.with(|credit| credit.earn(ANSWER_BYTES));
     }
 
@@ -77,14 +77,14 @@ impl Credit {
 }
 
 /// A stream that is read as its meter allows.
-pub(crate) struct Metered<S> {
+pub(super) struct Metered<S> {
     stream: S,
     meter: Arc<Meter>,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Metered<S> {
-    pub(crate) fn new(stream: S, meter: Arc<Meter>) -> Self {
+    pub(super) fn new(stream: S, meter: Arc<Meter>) -> Self {
         Self {
             stream,
             meter,

@@ -29,7 +29,7 @@ type Tries = VecDeque<BoxFuture<'static, io::Result<TcpStream>>>;
 ///
 /// # Cancel safety
 /// Dropping the future closes whatever was begun.
-pub(crate) async fn dial(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+pub(super) async fn dial(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut left = addresses.iter();
     let mut tries = Tries::new();
     let mut why = io::Error::new(io::ErrorKind::AddrNotAvailable, "no address to connect to");

@@ -1,4 +1,4 @@
-//! An HTTP proxy that everything is sent through, where a network lets nothing else out.
+//! The proxy that everything is sent through, where a network lets nothing else out.
 //!
 //! The proxy is asked by CONNECT, for http targets too, and for an address that the policy has
 //! passed, never for a name: what the proxy would make of the name is not ours to check. TLS and
@@ -19,9 +19,9 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 use whisperer_domain::secret::Secret;
 
-use crate::dial::dial;
+use super::dial::dial;
+use super::link::Stream;
 use crate::error::{Barred, ProxyFault, is_exhaustion};
-use crate::link::Stream;
 use crate::resolve::Names;
 
 /// Of the proxy's answer to CONNECT; a page that tells why it refuses does not count.
@@ -120,23 +120,23 @@ fn percent_decoded(text: &str) -> Result<Vec<u8>, ProxyUrlError> {
 }
 
 /// Makes tunnels.
-pub(crate) struct Tunnels {
-    proxy: EgressProxy,
+pub(super) struct Proxy {
+    at: EgressProxy,
     tls: TlsConnector,
     told: Mutex<Option<Instant>>,
 }
 
-impl Tunnels {
-    pub(crate) fn new(proxy: EgressProxy, tls: Arc<rustls::ClientConfig>) -> Self {
+impl Proxy {
+    pub(super) fn new(at: EgressProxy, tls: rustls::ClientConfig) -> Self {
         Self {
-            proxy,
-            tls: TlsConnector::from(tls),
+            at,
+            tls: TlsConnector::from(Arc::new(tls)),
             told: Mutex::default(),
         }
     }
 
     /// A connection to the first of the addresses that the proxy can reach, and its local end.
-    pub(crate) async fn open(
+    pub(super) async fn open(
         &self,
         names: &Names,
         addresses: &[SocketAddr],
@@ -163,7 +163,7 @@ impl Tunnels {
         address: SocketAddr,
     ) -> Result<(Stream, SocketAddr), Barred> {
         let (mut stream, local) = self.reach(names).await?;
-        let request = connect_request(address, self.proxy.authorization.as_ref());
+        let request = connect_request(address, self.at.authorization.as_ref());
         let status = ask(&mut stream, request.expose().as_bytes())
             .await
             .map_err(Barred::Proxy)?;
@@ -177,7 +177,7 @@ impl Tunnels {
 
     /// A connection to the proxy itself.
     async fn reach(&self, names: &Names) -> Result<(Stream, SocketAddr), Barred> {
-        let EgressProxy { host, port, .. } = &self.proxy;
+        let EgressProxy { host, port, .. } = &self.at;
         let addresses = names
             .unchecked(host, *port)
             .await
@@ -191,7 +191,7 @@ impl Tunnels {
         })?;
         let unreachable = |error| Barred::Proxy(ProxyFault::Unreachable(error));
         let local = stream.local_addr().map_err(unreachable)?;
-        if !self.proxy.secure {
+        if !self.at.secure {
             return Ok((Box::new(stream), local));
         }
         let name = server_name(host).ok_or(Barred::Proxy(ProxyFault::NotAProxy))?;
@@ -214,7 +214,7 @@ impl Tunnels {
 }
 
 /// The name that TLS is to prove; none: it is not one.
-pub(crate) fn server_name(host: &str) -> Option<ServerName<'static>> {
+pub(super) fn server_name(host: &str) -> Option<ServerName<'static>> {
     match crate::resolve::literal(host) {
         Some(ip) => Some(ServerName::IpAddress(ip.into())),
         None => ServerName::try_from(host.to_owned()).ok(),
