@@ -26,6 +26,8 @@ mod disk;
 mod edge;
 #[path = "black_box/ending.rs"]
 mod ending;
+#[path = "black_box/hostile.rs"]
+mod hostile;
 #[path = "black_box/ingest.rs"]
 mod ingest;
 #[path = "black_box/kills.rs"]

@@ -15,6 +15,7 @@ pub(crate) const ADMIN: &str = "whs_tests-only-0123456789abcdef";
 /// How a server is to be started.
 pub(crate) struct Setup {
     pub(crate) data: PathBuf,
+    pub(crate) listen: String,
     /// Empty: the default policy, which forbids loopback.
     pub(crate) allow_networks: Vec<String>,
     pub(crate) args: Vec<String>,
@@ -27,6 +28,7 @@ impl Setup {
     pub(crate) fn in_folder(data: &Path) -> Self {
         Self {
             data: data.to_owned(),
+            listen: "127.0.0.1:0".to_owned(),
             allow_networks: vec!["127.0.0.0/8".to_owned()],
             args: Vec::new(),
             disk_mib: None,
@@ -53,7 +55,7 @@ impl Setup {
             }
         };
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", &self.listen, "--data"])
             .arg(&self.data);
         for network in &self.allow_networks {
             command.args(["--allow-network", network]);

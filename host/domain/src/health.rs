@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::Sequence;
 use crate::news::HookNews;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, UnreachableCause};
 use crate::step::RETRY_AFTER_MAX;
 use crate::time::Timestamp;
 
@@ -108,6 +108,10 @@ impl Answer {
                 wait: retry_after_secs.map(Duration::from_secs),
                 down: *status == 503,
             },
+            Outcome::Unreachable {
+                cause: UnreachableCause::Proxy,
+                ..
+            } => Self::Nothing,
             Outcome::Refused { .. } | Outcome::Unreachable { .. } | Outcome::Blocked { .. } => {
                 Self::Badly { timed_out: false }
             }

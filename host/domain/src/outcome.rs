@@ -70,6 +70,8 @@ pub enum UnreachableCause {
     Tls,
     Reset,
     Protocol,
+    /// The operator's egress proxy: nothing that the receiver could mend.
+    Proxy,
 }
 
 impl UnreachableCause {
@@ -81,6 +83,7 @@ impl UnreachableCause {
             Self::Tls => "tls",
             Self::Reset => "reset",
             Self::Protocol => "protocol",
+            Self::Proxy => "proxy",
         }
     }
 }

@@ -5,8 +5,13 @@
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::{Instant, timeout_at};
+use tower::BoxError;
 use whisperer_domain::attempt::{RESPONSE_KEPT_BYTES_MAX, Response};
+
+type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// More than is kept, so that the connection of a chatty receiver can be used again; beyond it
 /// the connection is dropped.
@@ -16,22 +21,27 @@ const HEADER_NAME_BYTES_MAX: usize = 128;
 const HEADER_VALUE_BYTES_MAX: usize = 1 << 10;
 
 /// Reads what is kept of an answer whose head has come.
-pub(crate) async fn read(mut answer: reqwest::Response, deadline: Instant) -> Response {
-    let (body, truncated) = read_body(&mut answer, deadline).await;
+pub(crate) async fn read(answer: http::Response<Body>, deadline: Instant) -> Response {
+    let (head, body) = answer.into_parts();
+    let (body, truncated) = read_body(body, deadline).await;
     Response {
-        status: answer.status().as_u16(),
-        headers: kept_headers(answer.headers()),
+        status: head.status.as_u16(),
+        headers: kept_headers(&head.headers),
         body,
         truncated,
     }
 }
 
-async fn read_body(answer: &mut reqwest::Response, deadline: Instant) -> (Bytes, bool) {
+async fn read_body(mut answer: Body, deadline: Instant) -> (Bytes, bool) {
     let mut kept = BytesMut::new();
     let mut read_bytes: usize = 0;
     let whole = loop {
-        match timeout_at(deadline, answer.chunk()).await {
-            Ok(Ok(Some(chunk))) => {
+        match timeout_at(deadline, answer.frame()).await {
+            Ok(Some(Ok(frame))) => {
+                // Trailers say nothing to us.
+                let Ok(chunk) = frame.into_data() else {
+                    continue;
+                };
                 // Copied, not shared: a chunk can be a small part of a large buffer.
                 let room = RESPONSE_KEPT_BYTES_MAX - kept.len();
                 kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
@@ -40,8 +50,8 @@ async fn read_body(answer: &mut reqwest::Response, deadline: Instant) -> (Bytes,
                     break false;
                 }
             }
-            Ok(Ok(None)) => break true,
-            Ok(Err(_)) | Err(_) => break false,
+            Ok(None) => break true,
+            Ok(Some(Err(_))) | Err(_) => break false,
         }
     };
     (

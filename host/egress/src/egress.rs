@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::client::legacy::connect::HttpInfo;
-use reqwest::{Certificate, Client, ClientBuilder, redirect, retry};
 use tokio::time::{Instant, timeout_at};
 use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::hook::TIMEOUT_MAX;
@@ -12,17 +10,17 @@ use whisperer_domain::outcome::UnreachableCause;
 use whisperer_domain::port::{BoxFuture, Clock, Exchange, Exchanged, OutboundRequest, Transport};
 
 use crate::asks::asks;
+use crate::connections::{Connections, Pool};
+use crate::direct::Direct;
 use crate::error::EgressError;
 use crate::progress::{Progress, Stage};
-use crate::resolve::{GuardedResolver, Lookup, SystemLookup};
+use crate::resolve::{Lookup, Names};
 use crate::retry_after::retry_after;
-use crate::tripwire::TripwireLayer;
+use crate::system_lookup::SystemLookup;
+use crate::trust::{ExtraRoots, client_config};
+use crate::tunnel::{EgressProxy, Tunnel};
+use crate::way::Way;
 use crate::{answer, fault, request};
-
-/// A dead HTTP/2 connection carries every request to its host; it is found out by a ping while
-/// requests wait on it.
-const HTTP2_PING_AFTER: Duration = Duration::from_secs(15);
-const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub struct EgressConfig {
     pub policy: Arc<AddressPolicy>,
@@ -31,10 +29,15 @@ pub struct EgressConfig {
     pub pool_idle_per_host: usize,
     /// Shorter than receivers keep theirs, or requests meet connections that just closed.
     pub pool_idle_timeout: Duration,
+    /// Over all hosts; several clients may share it.
+    pub connections: Arc<Connections>,
+    /// Of making a connection, name look-up and TLS included, within the deadline of the exchange.
+    /// A name's addresses share it, so that a silent one leaves time for the next.
+    pub connect_timeout: Duration,
     /// Of one name look-up, within the deadline of the exchange.
     pub dns_timeout: Duration,
-    /// PEM bundles of authorities to trust beside the system's.
-    pub extra_roots: Vec<Vec<u8>>,
+    pub extra_roots: Vec<ExtraRoots>,
+    pub proxy: Option<EgressProxy>,
 }
 
 impl EgressConfig {
@@ -43,17 +46,21 @@ impl EgressConfig {
         Self {
             policy,
             clock,
-            pool_idle_per_host: 16,
+            pool_idle_per_host: 8,
             pool_idle_timeout: Duration::from_secs(30),
+            connections: Connections::new(1024),
+            connect_timeout: Duration::from_secs(10),
             dns_timeout: Duration::from_secs(5),
             extra_roots: Vec::new(),
+            proxy: None,
         }
     }
 }
 
 /// The transport over HTTP/1.1 and, where a server offers it by ALPN, HTTP/2.
 pub struct Egress {
-    client: Client,
+    way: Way,
+    pool: Pool,
     policy: Arc<AddressPolicy>,
     clock: Arc<dyn Clock>,
 }
@@ -73,7 +80,12 @@ impl Egress {
     /// As [`new`](Self::new).
     pub fn with_lookup(config: EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Self, EgressError> {
         Ok(Self {
-            client: client(&config, lookup)?,
+            way: way(&config, lookup)?,
+            pool: Pool::new(
+                Arc::clone(&config.connections),
+                config.pool_idle_per_host,
+                config.pool_idle_timeout,
+            ),
             policy: config.policy,
             clock: config.clock,
         })
@@ -100,7 +112,8 @@ impl Egress {
     async fn attempt(&self, request: OutboundRequest, began: Instant) -> (Exchanged, Duration) {
         let deadline = began + request.timeout.min(TIMEOUT_MAX);
         let origin = request.url.origin();
-        let progress = Progress::new(request.url.port());
+        let secure = request.url.as_url().scheme() == "https";
+        let progress = Progress::new(request.url.port(), secure);
         let request = match request::build(request) {
             Ok(request) => request,
             Err(message) => {
@@ -108,22 +121,27 @@ impl Egress {
                 return (Exchanged::Unreachable { cause, message }, Duration::ZERO);
             }
         };
-        let head = timeout_at(deadline, self.client.execute(request));
+        let mut place = self.pool.enter(&origin);
+        let head = timeout_at(deadline, self.way.send(request, place.keeps()));
         match Arc::clone(&progress).scope(head).await {
             Ok(Ok(head)) => {
-                let local = head.extensions().get().map(HttpInfo::local_addr);
-                let retry_after = retry_after(head.headers(), self.clock.now());
-                let asks = asks(head.headers());
-                let response = answer::read(head, deadline).await;
+                place.answered(head.local);
+                let headers = head.response.headers();
+                let retry_after = retry_after(headers, self.clock.now());
+                let asks = asks(headers);
+                let response = answer::read(head.response, deadline).await;
                 let answered = Exchanged::Answered {
                     response,
                     retry_after,
                     asks,
                 };
-                (answered, progress.connect_of(local))
+                (answered, progress.connect_of(head.local))
             }
-            Ok(Err(error)) => (fault::judge(&error, &origin), progress.connect_so_far()),
-            Err(_) => {
+            Ok(Err(error)) if !fault::is_timeout(error.as_ref()) => (
+                fault::judge(error.as_ref(), &origin),
+                progress.connect_so_far(),
+            ),
+            Ok(Err(_)) | Err(_) => {
                 let while_doing = while_doing(progress.stage()).to_owned();
                 (
                     Exchanged::TimedOut { while_doing },
@@ -144,64 +162,28 @@ fn while_doing(stage: Stage) -> &'static str {
     match stage {
         Stage::LookingUp => "looking up the name",
         Stage::Connecting => "connecting",
+        Stage::ConnectingSecurely => "connecting, or waiting for the TLS handshake",
+        Stage::Tunnelling => "reaching the receiver through the operator's proxy",
+        Stage::Securing => "waiting for the TLS handshake",
         Stage::Kept | Stage::Connected => "waiting for the answer's head",
     }
 }
 
-fn client(config: &EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Client, EgressError> {
-    let mut roots = Vec::new();
-    for (index, pem) in config.extra_roots.iter().enumerate() {
-        let number = index + 1;
-        let bundle = match Certificate::from_pem_bundle(pem) {
-            Ok(bundle) if bundle.is_empty() => Err(None),
-            read => read.map_err(Some),
+fn way(config: &EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Way, EgressError> {
+    let names = Arc::new(Names {
+        lookup,
+        policy: Arc::clone(&config.policy),
+        timeout: config.dns_timeout,
+    });
+    let to_receivers = client_config(&config.extra_roots, &[b"h2", b"http/1.1"])?;
+    Ok(match &config.proxy {
+        None => Way::Direct(Direct::new(config, &names, &to_receivers)?),
+        Some(proxy) => {
+            let mut to_proxy = to_receivers.clone();
+            to_proxy.alpn_protocols.clear();
+            let tls = [to_proxy, to_receivers];
+            let tunnel = Tunnel::new(config, proxy.clone(), &names, tls);
+            Way::Tunnel(Box::new(tunnel))
         }
-        .map_err(|source| EgressError::ExtraRoots { number, source })?;
-        roots.extend(bundle);
-    }
-    // reqwest takes the process's provider. An error says that there is one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    match builder(config, &lookup)
-        .tls_certs_merge(roots.clone())
-        .build()
-    {
-        Ok(client) => Ok(client),
-        // A bare container has no authorities of its own. That is no reason not to start: plain
-        // http works, and https to what the extra roots vouch for.
-        Err(error) => {
-            let client = builder(config, &lookup).tls_certs_only(roots).build();
-            if client.is_ok() {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the system has no certificate authorities: https receivers will not be \
-                     trusted; install ca-certificates"
-                );
-            }
-            client.map_err(|_| EgressError::Client(error))
-        }
-    }
-}
-
-/// All that reqwest does by default and a webhook sender must not.
-fn builder(config: &EgressConfig, lookup: &Arc<dyn Lookup>) -> ClientBuilder {
-    Client::builder()
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .retry(retry::never())
-        .no_proxy()
-        .pool_max_idle_per_host(config.pool_idle_per_host)
-        .pool_idle_timeout(config.pool_idle_timeout)
-        // The exchange's deadline ends every wait but one: a connection that is made in the
-        // background because a kept one became free first.
-        .connect_timeout(TIMEOUT_MAX)
-        .http2_keep_alive_interval(HTTP2_PING_AFTER)
-        .http2_keep_alive_timeout(HTTP2_PING_TIMEOUT)
-        .dns_resolver(GuardedResolver {
-            lookup: Arc::clone(lookup),
-            policy: Arc::clone(&config.policy),
-            timeout: config.dns_timeout,
-        })
-        .connector_layer(TripwireLayer {
-            policy: Arc::clone(&config.policy),
-        })
+    })
 }

@@ -1,7 +1,7 @@
-//! How far one exchange has come: written by resolver and tripwire, read when it ends.
+//! How far one exchange has come: written by resolver, tripwire and connector, read when it ends.
 //!
 //! hyper polls a connection's making inside the request that asked for it, so a task-local
-//! reaches from [`Egress`](crate::Egress) into both. Once a kept connection became free first,
+//! reaches from [`Egress`](crate::Egress) into them. Once a kept connection became free first,
 //! the making goes on in the background and outside: then only the handle that was taken at its
 //! start is written to, and nobody reads it any more.
 
@@ -20,6 +20,8 @@ tokio::task_local! {
 pub(crate) struct Progress {
     /// The port of the target: a resolver is asked for names only.
     port: u16,
+    /// https.
+    secure: bool,
     state: Mutex<State>,
 }
 
@@ -38,13 +40,20 @@ pub(crate) enum Stage {
     Kept,
     LookingUp,
     Connecting,
+    /// Over TCP or TLS: a client that makes both in one does not tell which.
+    ConnectingSecurely,
+    /// The proxy is reached, or reaches out.
+    Tunnelling,
+    /// TLS.
+    Securing,
     Connected,
 }
 
 impl Progress {
-    pub(crate) fn new(port: u16) -> Arc<Self> {
+    pub(crate) fn new(port: u16, secure: bool) -> Arc<Self> {
         Arc::new(Self {
             port,
+            secure,
             state: Mutex::default(),
         })
     }
@@ -77,8 +86,22 @@ impl Progress {
         self.update(|state| state.stage = Stage::LookingUp);
     }
 
-    pub(crate) fn has_addresses(&self) {
-        self.update(|state| state.stage = Stage::Connecting);
+    /// The client connects, and secures the connection if it is to be secure.
+    pub(crate) fn reaches(&self) {
+        let stage = if self.secure {
+            Stage::ConnectingSecurely
+        } else {
+            Stage::Connecting
+        };
+        self.update(|state| state.stage = stage);
+    }
+
+    pub(crate) fn tunnels(&self) {
+        self.update(|state| state.stage = Stage::Tunnelling);
+    }
+
+    pub(crate) fn secures(&self) {
+        self.update(|state| state.stage = Stage::Securing);
     }
 
     /// The connection could not be made.
@@ -113,12 +136,24 @@ impl Progress {
     pub(crate) fn connect_so_far(&self) -> Duration {
         let state = self.read();
         match (state.stage, state.began) {
-            (Stage::LookingUp | Stage::Connecting, Some(began)) if state.took.is_zero() => {
-                began.elapsed()
-            }
-            (Stage::Kept | Stage::LookingUp | Stage::Connecting | Stage::Connected, _) => {
-                state.took
-            }
+            (
+                Stage::LookingUp
+                | Stage::Connecting
+                | Stage::ConnectingSecurely
+                | Stage::Tunnelling
+                | Stage::Securing,
+                Some(began),
+            ) if state.took.is_zero() => began.elapsed(),
+            (
+                Stage::Kept
+                | Stage::LookingUp
+                | Stage::Connecting
+                | Stage::ConnectingSecurely
+                | Stage::Tunnelling
+                | Stage::Securing
+                | Stage::Connected,
+                _,
+            ) => state.took,
         }
     }
 

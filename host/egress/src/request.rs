@@ -1,7 +1,7 @@
-//! An outbound request in reqwest's form.
+//! An outbound request in the form that both ways out take.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use reqwest::Request;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use whisperer_domain::port::OutboundRequest;
 use whisperer_domain::secret::Secret;
 
@@ -23,11 +23,18 @@ const OURS: [HeaderName; 10] = [
 
 /// # Errors
 /// Words that name a header which cannot be sent, never its value.
-pub(crate) fn build(request: OutboundRequest) -> Result<Request, String> {
-    let headers = headers(&request.headers)?;
-    let mut built = Request::new(Method::POST, request.url.as_url().clone());
+pub(crate) fn build(request: OutboundRequest) -> Result<Request<Bytes>, String> {
+    let mut headers = headers(&request.headers)?;
+    // Some servers answer 406 to who says nothing.
+    headers
+        .entry(header::ACCEPT)
+        .or_insert(HeaderValue::from_static("*/*"));
+    let uri = Uri::try_from(request.url.as_url().as_str())
+        .map_err(|_| "the target URL holds something that cannot be sent by HTTP".to_owned())?;
+    let mut built = Request::new(request.body);
+    *built.method_mut() = Method::POST;
+    *built.uri_mut() = uri;
     *built.headers_mut() = headers;
-    *built.body_mut() = Some(request.body.into());
     Ok(built)
 }
 

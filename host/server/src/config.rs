@@ -6,6 +6,7 @@
 
 mod keys;
 mod networks;
+mod way_out;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,15 @@ pub struct Config {
     pub plugins: Option<PathBuf>,
     #[serde(deserialize_with = "networks::read")]
     pub allow_networks: Vec<IpNet>,
+    /// PEM files.
+    #[serde(deserialize_with = "way_out::read_paths")]
+    pub extra_roots: Vec<PathBuf>,
+    /// A URL, which may hold a password.
+    #[serde(
+        deserialize_with = "way_out::read_secret",
+        serialize_with = "way_out::write_no_secret"
+    )]
+    pub egress_proxy: Option<Secret>,
     pub log: String,
     pub log_format: LogFormat,
     pub core_dumps: bool,
@@ -84,6 +94,8 @@ impl Default for Config {
             data: PathBuf::from("./whisperer-data"),
             plugins: None,
             allow_networks: Vec::new(),
+            extra_roots: Vec::new(),
+            egress_proxy: None,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             core_dumps: false,
@@ -184,11 +196,11 @@ impl Config {
         let environment = Env::prefixed(ENV_PREFIX)
             .ignore(&["config", "admin_token"])
             .filter(|key| !is_of_kubernetes(key.as_str()));
-        let mut config: Self = figment
-            .merge(environment)
-            .merge(Serialized::globals(flags))
-            .extract()
-            .map_err(|error| explain(&error, file))?;
+        let figment = figment.merge(environment).merge(Serialized::globals(flags));
+        let mut config: Self = figment.extract().map_err(|error| explain(&error, file))?;
+        let of_proxy = figment.find_metadata("egress_proxy");
+        let by_environment = of_proxy.is_some_and(|it| it.name.contains("environment"));
+        way_out::check_proxy(config.egress_proxy.as_ref(), by_environment)?;
         config.admin_token = admin_token()?;
         config.check()?;
         Ok(config)

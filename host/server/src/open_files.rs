@@ -8,8 +8,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The database, the plugin folder and its watcher, the log, the runtime.
 const OWN_FILES: usize = 64;
-/// An attempt has its socket, and a look-up or a connection that is kept alive beside it.
-const FILES_PER_ATTEMPT: usize = 2;
+/// An attempt has its socket, one or two more while several addresses of a name are tried, or one
+/// of its look-up; and as many connections are kept alive as there may be attempts.
+const FILES_PER_ATTEMPT: usize = 3;
 
 /// How many of `wanted` connections can be let in. Raises the soft limit first: it is often
 /// 1,024, for the sake of programs that are long gone.
@@ -57,7 +58,7 @@ mod tests {
         for (wanted, limit, expected) in [
             (10_000, None, 10_000),
             (10_000, Some(1 << 20), 10_000),
-            (10_000, Some(4096), 4096 - 576),
+            (10_000, Some(4096), 4096 - 832),
             (100, Some(4096), 100),
             // Half, where the own work alone would want more.
             (10_000, Some(1024), 512),

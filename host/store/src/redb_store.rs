@@ -114,8 +114,8 @@ impl RedbStore {
             .map_err(|fault| opener.failed("bring up to date", fault))?;
         let state = file::guarded(path, || load(&database, &keys))?
             .map_err(|fault| opener.failed("load", fault))?;
-        let space = Arc::new(Seen::new(config.free_bytes_min));
-        let watch = space::watch(Arc::clone(&space), opener.free())?;
+        let space = Arc::new(Seen::new(config.free_bytes_min, opener.free()));
+        let watch = space::watch(Arc::clone(&space))?;
         let shared = Arc::new(Shared::new(database, keys.clone(), &state, space));
         let accepted_at = state.counters.accepted_at;
         let sweeper = Sweeper::new(config.retention, Instant::now(), accepted_at);

@@ -40,6 +40,7 @@ pub(super) fn outcome(result: Exchanged) -> (Outcome, Option<Response>, Option<A
         }
         Exchanged::TimedOut { while_doing } => (Outcome::TimedOut { while_doing }, None, None),
         Exchanged::Blocked { message } => (Outcome::Blocked { message }, None, None),
+        Exchanged::Internal { message } => (Outcome::Internal { message }, None, None),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Answer, Breaker, Change, Health, Heard, OPEN_MAX, Patience, RETRY_AFTER_MAX};
 use crate::id::Sequence;
 use crate::news::HookNews;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, UnreachableCause};
 use crate::time::Timestamp;
 
 const BADLY: Answer = Answer::Badly { timed_out: false };
@@ -197,9 +197,13 @@ fn what_is_not_the_receivers_doing_says_nothing_of_it() {
     let internal = Outcome::Internal {
         message: String::new(),
     };
+    let proxy_is_down = Outcome::Unreachable {
+        cause: UnreachableCause::Proxy,
+        message: String::new(),
+    };
     let mut lane = Lane::default();
-    for _ in 0..20 {
-        let change = lane.hear(Answer::of(&internal), START);
+    for outcome in [internal, proxy_is_down].iter().cycle().take(40) {
+        let change = lane.hear(Answer::of(outcome), START);
         assert_eq!(change, Change::default());
     }
     assert!(lane.health.is_default());

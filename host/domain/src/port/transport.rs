@@ -11,7 +11,7 @@ use crate::secret::Secret;
 use crate::target_url::TargetUrl;
 
 pub trait Transport: Send + Sync {
-    /// Sends once: no redirect, no retry, no proxy, one deadline over connect, head and body.
+    /// Sends once: no redirect, no retry, one deadline over connect, head and body.
     /// The address policy is applied to what is dialled.
     ///
     /// # Cancel safety
@@ -53,6 +53,10 @@ pub enum Exchanged {
         while_doing: String,
     },
     Blocked {
+        message: String,
+    },
+    /// Nothing was asked of the receiver: this server has no more files or memory.
+    Internal {
         message: String,
     },
 }

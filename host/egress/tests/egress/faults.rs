@@ -1,15 +1,15 @@
 //! Receivers that give no answer, and what is said about each.
 
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::process::Command;
 use whisperer_domain::outcome::UnreachableCause;
-use whisperer_domain::port::{BoxFuture, Transport};
+use whisperer_domain::port::{BoxFuture, Exchanged, Transport};
 use whisperer_domain::secret::Secret;
-use whisperer_egress::{Egress, Lookup};
+use whisperer_egress::{Egress, Lookup, LookupError};
 
 use crate::receiver::{Receiver, read_request};
 use crate::sender::{Script, allowing, answered, config, egress, request, send, unreachable};
@@ -94,19 +94,26 @@ async fn a_reset_connection() {
     assert_eq!(cause, UnreachableCause::Reset, "{message}");
 }
 
-struct NoSuchName;
+struct Failing(fn() -> LookupError);
 
-impl Lookup for NoSuchName {
-    fn lookup(&self, name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
-        let error = io::Error::other(format!("no such name: {name}"));
+impl Lookup for Failing {
+    fn lookup(&self, _name: &str) -> BoxFuture<'static, Result<Vec<IpAddr>, LookupError>> {
+        let error = self.0();
         Box::pin(async { Err(error) })
     }
 }
 
 #[tokio::test]
 async fn names_without_addresses() {
-    let lookups: [(Arc<dyn Lookup>, &str); 2] = [
-        (Arc::new(NoSuchName), "could not be looked up"),
+    let lookups: [(Arc<dyn Lookup>, &str); 3] = [
+        (
+            Arc::new(Failing(|| LookupError::NoSuchName)),
+            "does not exist in DNS",
+        ),
+        (
+            Arc::new(Failing(|| LookupError::NoAnswer)),
+            "could not be looked up: its name servers gave no usable answer",
+        ),
         (Script::new(&[&[]]), "has no address"),
     ];
     for (lookup, words) in lookups {
@@ -116,6 +123,49 @@ async fn names_without_addresses() {
         assert_eq!(cause, UnreachableCause::Dns);
         assert_eq!(message, format!("the name of https://gone.example {words}"));
     }
+}
+
+/// L-08: no file is left for a connection, nor for a look-up. The sending half runs in a process
+/// of its own, which may have few files open.
+#[tokio::test]
+async fn running_out_of_files_is_not_the_receivers_fault() {
+    const TARGET: &str = "WHISPERER_TEST_FEW_FILES_TARGET";
+    if let Ok(url) = std::env::var(TARGET) {
+        return out_of_files(&url).await;
+    }
+    let receiver = Receiver::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "faults::running_out_of_files_is_not_the_receivers_fault",
+        ])
+        .env(TARGET, receiver.url("/"))
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(receiver.connections(), 1);
+}
+
+async fn out_of_files(url: &str) {
+    let egress = egress();
+    let mut taken = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        taken.push(file);
+    }
+    assert!(taken.len() < 64, "the limit is not there");
+    let by_name = url.replace("127.0.0.1", "localhost");
+    for url in [url, &by_name] {
+        match send(&egress, url).await.result {
+            Exchanged::Internal { message } => assert!(message.contains("no room"), "{message}"),
+            other => panic!("{url}: {other:?}"),
+        }
+    }
+    drop(taken);
+    assert_eq!(answered(send(&egress, url).await).status, 200);
 }
 
 #[tokio::test]

@@ -6,9 +6,18 @@
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
 mod answers;
+mod cost;
 mod deadlines;
+mod dns;
 mod faults;
+mod hostile;
+mod http2;
+mod name_server;
+mod openssl;
+mod oracle;
 mod policy;
+mod pools;
+mod proxy;
 mod receiver;
 mod sender;
 mod tls;

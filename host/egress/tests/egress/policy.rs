@@ -117,6 +117,17 @@ async fn a_port_that_is_refused_is_refused_for_names_too() {
     assert!(message.contains("port 5432"), "{message}");
 }
 
+/// a name of one word that clouds answer for is refused by its address.
+#[tokio::test]
+async fn a_name_that_only_the_local_network_knows() {
+    let answers: [&[&str]; 2] = [&["169.254.169.254"], &["fd00:ec2::254"]];
+    let egress = scripted(AddressPolicy::default(), &answers);
+    for _ in 0..2 {
+        let message = blocked(send(&egress, "http://instance-data/latest/hunter2").await);
+        assert!(message.contains("not on the public internet"), "{message}");
+    }
+}
+
 #[tokio::test]
 async fn our_own_listener_is_never_sent_to() {
     let ours = Receiver::answering(OK).await;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,6 +13,7 @@ use tokio::task::JoinSet;
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
     connections: Arc<AtomicUsize>,
+    open: Arc<AtomicUsize>,
     _accepting: JoinSet<()>,
 }
 
@@ -32,18 +34,26 @@ impl Receiver {
         let listener = TcpListener::bind(bind).await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&connections);
+        let open = Arc::new(AtomicUsize::new(0));
+        let (counter, open_now) = (Arc::clone(&connections), Arc::clone(&open));
         let mut accepting = JoinSet::new();
         accepting.spawn(async move {
             let mut serving = JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
                 counter.fetch_add(1, Ordering::SeqCst);
-                serving.spawn(serve(socket));
+                open_now.fetch_add(1, Ordering::SeqCst);
+                let (served, open_now) = (serve(socket), Arc::clone(&open_now));
+                serving.spawn(async move {
+                    served.await;
+                    open_now.fetch_sub(1, Ordering::SeqCst);
+                });
+                while serving.try_join_next().is_some() {}
             }
         });
         Self {
             address,
             connections,
+            open,
             _accepting: accepting,
         }
     }
@@ -58,9 +68,26 @@ impl Receiver {
         format!("http://{}{path}", self.address)
     }
 
+    /// That came, ever.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
+
+    /// That are served now; one that its peer closed is not, once that was read.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
+    }
+}
+
+/// Waits for something that no event tells.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    assert!(waited.is_ok(), "{what}");
 }
 
 pub(crate) async fn answer_all(mut socket: TcpStream, answer: Arc<[u8]>) {

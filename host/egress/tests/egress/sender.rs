@@ -1,6 +1,5 @@
 //! An egress for tests: what it may reach, which names it knows, and how its ends are read.
 
-use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use whisperer_domain::port::{BoxFuture, Clock, Exchange, Exchanged, OutboundRequ
 use whisperer_domain::secret::Secret;
 use whisperer_domain::target_url::TargetUrl;
 use whisperer_domain::time::Timestamp;
-use whisperer_egress::{Egress, EgressConfig, Lookup};
+use whisperer_egress::{Egress, EgressConfig, Lookup, LookupError};
 
 /// Stands in each request where credentials do; no message may repeat it.
 pub(crate) const CREDENTIAL: &str = "hunter2";
@@ -40,7 +39,7 @@ impl Script {
 }
 
 impl Lookup for Script {
-    fn lookup(&self, _name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+    fn lookup(&self, _name: &str) -> BoxFuture<'static, Result<Vec<IpAddr>, LookupError>> {
         let mut left = self.0.lock().unwrap();
         let answer = match left.len() {
             1 => left[0].clone(),

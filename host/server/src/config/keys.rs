@@ -57,7 +57,7 @@ pub fn table() -> String {
     lines.join("\n")
 }
 
-pub const KEYS: [Key; 31] = [
+pub const KEYS: [Key; 33] = [
     Key::new(
         "listen",
         "127.0.0.1:8080",
@@ -83,6 +83,18 @@ pub const KEYS: [Key; 31] = [
          text with commas.",
     )
     .flag("--allow-network"),
+    Key::new(
+        "extra_roots",
+        "",
+        "PEM files of certificate authorities to trust for https receivers beside the system's: a \
+         list, or text with commas.",
+    ),
+    Key::new(
+        "egress_proxy",
+        "",
+        "An HTTP proxy that everything is sent through, such as `http://proxy:3128`; with \
+         `USER:PASSWORD@` by the environment only. Variables such as `HTTPS_PROXY` are ignored.",
+    ),
     Key::new(
         "admin_token",
         "",

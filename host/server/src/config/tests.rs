@@ -48,6 +48,35 @@ fn a_flag_wins_over_the_file_over_the_default() {
 }
 
 #[test]
+fn files_of_roots_come_as_a_list_or_with_commas() {
+    for text in [
+        "extra_roots = [\"/a/one.pem\", \"two.pem\"]",
+        "extra_roots = \"/a/one.pem, two.pem,\"",
+    ] {
+        let roots = from_file(text).unwrap().extra_roots;
+        let shown: Vec<_> = roots.iter().map(|path| path.to_str().unwrap()).collect();
+        assert_eq!(shown, ["/a/one.pem", "two.pem"]);
+    }
+}
+
+#[test]
+fn invariant_7_a_proxy_with_a_password_is_refused_in_a_file_and_shown_nowhere() {
+    let plain = from_file("egress_proxy = \"http://proxy:3128\"").unwrap();
+    assert_eq!(plain.egress_proxy.unwrap().expose(), "http://proxy:3128");
+    assert_eq!(from_file("egress_proxy = \"\"").unwrap().egress_proxy, None);
+    let said = from_file("egress_proxy = \"http://user:hunter2@proxy:3128\"").unwrap_err();
+    let said = format!("{said} {said:?}");
+    assert!(said.contains("WHISPERER_EGRESS_PROXY"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+    let config = Config {
+        egress_proxy: Some("http://user:hunter2@proxy".to_owned().into()),
+        ..Config::default()
+    };
+    let shown = format!("{config:?} {}", serde_json::to_string(&config).unwrap());
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
 fn networks_come_as_a_list_or_with_commas() {
     for text in [
         "allow_networks = [\"127.0.0.0/8\", \"10.1.2.3\"]",

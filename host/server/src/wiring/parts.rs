@@ -19,7 +19,7 @@ use whisperer_domain::address::AddressPolicy;
 use whisperer_domain::health::Patience;
 use whisperer_domain::hook::Ordered;
 use whisperer_domain::port::{Catalog as _, Clock, Ledger as _, Retention, Upkeep as _};
-use whisperer_egress::{Egress, EgressConfig};
+use whisperer_egress::{Connections, Egress, EgressConfig, EgressProxy, ExtraRoots};
 use whisperer_sandbox::{CompileBounds, Compiler, Sandbox, SandboxConfig};
 use whisperer_store::{RedbStore, StoreConfig};
 
@@ -73,7 +73,14 @@ impl Parts {
             own_listeners: vec![own],
             ..AddressPolicy::default()
         });
-        let egress = || Egress::new(EgressConfig::new(Arc::clone(&policy), Arc::clone(&clock)));
+        let connections = Connections::new(config.attempts_max);
+        let egress = || -> anyhow::Result<Egress> {
+            let own = EgressConfig {
+                connections: Arc::clone(&connections),
+                ..EgressConfig::new(Arc::clone(&policy), Arc::clone(&clock))
+            };
+            Ok(Egress::new(egress_config(config, own)?)?)
+        };
         let background = Background {
             runtime: background,
             transport: Arc::new(egress()?),
@@ -200,6 +207,22 @@ fn store_config(config: &Config) -> StoreConfig {
         free_bytes_min: config.store_free_bytes_min,
         ..files(&config.data)
     }
+}
+
+/// # Errors
+/// A file of roots cannot be read, or the proxy is none.
+fn egress_config(config: &Config, mut egress: EgressConfig) -> anyhow::Result<EgressConfig> {
+    for path in &config.extra_roots {
+        let name = path.display().to_string();
+        let pem = fs::read(path).with_context(|| format!("extra_roots: cannot read {name}"))?;
+        egress.extra_roots.push(ExtraRoots { name, pem });
+    }
+    if let Some(proxy) = &config.egress_proxy {
+        let proxy = EgressProxy::parse(proxy.expose())
+            .map_err(|wrong| anyhow::anyhow!("egress_proxy {wrong}"))?;
+        egress.proxy = Some(proxy);
+    }
+    Ok(egress)
 }
 
 fn sandbox_config(config: &Config) -> SandboxConfig {

@@ -59,7 +59,7 @@ impl Opener {
     }
 
     /// Looks how much of its disk is free.
-    pub(super) fn free(&self) -> impl Fn() -> std::io::Result<Free> + Send + 'static {
+    pub(super) fn free(&self) -> impl Fn() -> std::io::Result<Free> + Send + Sync + 'static {
         #[cfg(test)]
         let medium = self.medium.clone();
         let path = self.path.clone();

@@ -1,5 +1,6 @@
-//! How much of the disk is free, looked at every second: while it is less than is to be kept back,
-//! no events are accepted, so that there is room for what becomes of those that were.
+//! How much of the disk is free, looked at with each write and every second: while it is less than
+//! is to be kept back, no events are accepted, so that there is room for what becomes of those that
+//! were.
 //!
 //! On a small disk a tenth of it is kept back, if that is less than the setting. What was refused
 //! is accepted again only when a quarter more than that is free: else a disk at the bound would
@@ -48,17 +49,23 @@ impl Free {
     }
 }
 
+type Look = Box<dyn Fn() -> io::Result<Free> + Send + Sync>;
+
 /// What was seen last.
-#[derive(Debug)]
 pub(super) struct Seen {
+    look: Look,
     free_bytes_min: u64,
     free_bytes: AtomicU64,
     is_short: AtomicBool,
 }
 
 impl Seen {
-    pub(super) fn new(free_bytes_min: u64) -> Self {
+    pub(super) fn new(
+        free_bytes_min: u64,
+        look: impl Fn() -> io::Result<Free> + Send + Sync + 'static,
+    ) -> Self {
         Self {
+            look: Box::new(look),
             free_bytes_min,
             free_bytes: AtomicU64::new(UNKNOWN),
             is_short: AtomicBool::new(false),
@@ -103,26 +110,24 @@ impl Seen {
         }
     }
 
-    /// What cannot be seen changes nothing: a store must not stop over a system call.
-    fn look(&self, free: &impl Fn() -> io::Result<Free>) {
-        if let Ok(free) = free() {
+    /// What cannot be seen changes nothing: a store must not stop over a system call, which this
+    /// is: a microsecond.
+    pub(super) fn look(&self) {
+        if let Ok(free) = (self.look)() {
             self.see(free);
         }
     }
 }
 
 /// Looks once, and then every second in a thread of its own until what it answers is dropped.
-pub(super) fn watch(
-    seen: Arc<Seen>,
-    free: impl Fn() -> io::Result<Free> + Send + 'static,
-) -> Result<SyncSender<()>, StoreError> {
-    seen.look(&free);
+pub(super) fn watch(seen: Arc<Seen>) -> Result<SyncSender<()>, StoreError> {
+    seen.look();
     let (stop, stopped) = sync_channel(0);
     thread::Builder::new()
         .name("store-space".to_owned())
         .spawn(move || {
             while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-                seen.look(&free);
+                seen.look();
             }
         })
         .map_err(StoreError::Thread)?;
@@ -135,6 +140,10 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
+    fn seen(free_bytes_min: u64) -> Seen {
+        Seen::new(free_bytes_min, || Err(std::io::ErrorKind::Other.into()))
+    }
+
     fn short_at(seen: &Seen, free: u64, total: u64) -> bool {
         seen.see(Free {
             free_bytes: free * MIB,
@@ -146,7 +155,7 @@ mod tests {
 
     #[test]
     fn it_is_short_below_the_bound_and_for_a_while_above_it() {
-        let seen = Seen::new(256 * MIB);
+        let seen = seen(256 * MIB);
         assert_eq!(seen.now().free_bytes, None, "nobody looked yet");
         assert!(!short_at(&seen, 256, 1 << 20));
         assert!(short_at(&seen, 255, 1 << 20));
@@ -157,10 +166,10 @@ mod tests {
 
     #[test]
     fn of_a_small_disk_a_tenth_is_kept_back_and_of_zero_nothing() {
-        let seen = Seen::new(256 * MIB);
-        assert!(!short_at(&seen, 7, 64));
-        assert!(short_at(&seen, 6, 64));
-        assert!(!short_at(&Seen::new(0), 0, 64));
+        let with = seen(256 * MIB);
+        assert!(!short_at(&with, 7, 64));
+        assert!(short_at(&with, 6, 64));
+        assert!(!short_at(&seen(0), 0, 64));
     }
 
     #[test]

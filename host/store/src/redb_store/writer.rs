@@ -243,6 +243,8 @@ impl Writer {
             }
             self.in_vain = 0;
             self.shared.commits.fetch_add(1, Ordering::Relaxed);
+            // A disk can fill up within the second in which it is looked at anyhow.
+            self.shared.space.look();
             self.state = finished.state;
             self.shared.publish(&self.state);
             self.shared.feed(finished.feed);

@@ -121,6 +121,10 @@ fn outcomes_keep_their_bytes() {
             message: text(),
         },
         Outcome::Internal { message: text() },
+        Outcome::Unreachable {
+            cause: UnreachableCause::Proxy,
+            message: text(),
+        },
     ];
     let bytes = [
         "00c801",
@@ -131,6 +135,7 @@ fn outcomes_keep_their_bytes() {
         "0501700b01740174",
         "06017001740174",
         "070174",
+        "02050174",
     ];
     assert_eq!(all(&outcomes), bytes);
 }
