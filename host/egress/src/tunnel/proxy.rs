@@ -225,7 +225,7 @@ fn connect_request(address: SocketAddr, authorization: Option<&Secret>) -> Secre
     let mut request = format!("CONNECT {address} HTTP/1.1\r\nhost: {address}\r\n");
     if let Some(authorization) = authorization {
         request.push_str("proxy-authorization: ");
-        request.push_str(authorization.expose());
+        request.push_str(&authorization.expose());
         request.push_str("\r\n");
     }
     request.push_str("\r\n");
@@ -315,7 +315,7 @@ mod tests {
         let address = "[2001:db8::1]:443".parse().unwrap();
         let request = connect_request(address, proxy.authorization.as_ref());
         assert_eq!(
-            request.expose(),
+            &*request.expose(),
             // us:er:p@ss%zz
             "CONNECT [2001:db8::1]:443 HTTP/1.1\r\nhost: [2001:db8::1]:443\r\n\
              proxy-authorization: Basic dXM6ZXI6cEBzcyV6eg==\r\n\r\n"

@@ -62,7 +62,7 @@ fn files_of_roots_come_as_a_list_or_with_commas() {
 #[test]
 fn invariant_7_a_proxy_with_a_password_is_refused_in_a_file_and_shown_nowhere() {
     let plain = from_file("egress_proxy = \"http://proxy:3128\"").unwrap();
-    assert_eq!(plain.egress_proxy.unwrap().expose(), "http://proxy:3128");
+    assert_eq!(&*plain.egress_proxy.unwrap().expose(), "http://proxy:3128");
     assert_eq!(from_file("egress_proxy = \"\"").unwrap().egress_proxy, None);
     let said = from_file("egress_proxy = \"http://user:hunter2@proxy:3128\"").unwrap_err();
     let said = format!("{said} {said:?}");

@@ -218,7 +218,7 @@ fn egress_config(config: &Config, mut egress: EgressConfig) -> anyhow::Result<Eg
         egress.extra_roots.push(ExtraRoots { name, pem });
     }
     if let Some(proxy) = &config.egress_proxy {
-        let proxy = EgressProxy::parse(proxy.expose())
+        let proxy = EgressProxy::parse(&proxy.expose())
             .map_err(|wrong| anyhow::anyhow!("egress_proxy {wrong}"))?;
         egress.proxy = Some(proxy);
     }
