@@ -18,7 +18,6 @@ use tower::BoxError;
 
 use crate::egress::EgressConfig;
 use crate::error::EgressError;
-use crate::http2;
 use crate::resolve::Names;
 use crate::way::Answer;
 use resolver::GuardedResolver;
@@ -74,11 +73,7 @@ fn client(
         .pool_max_idle_per_host(idle_per_host)
         .pool_idle_timeout(config.pool_idle_timeout)
         .connect_timeout(config.connect_timeout)
-        .http2_initial_stream_window_size(http2::STREAM_WINDOW_BYTES)
-        .http2_initial_connection_window_size(http2::CONNECTION_WINDOW_BYTES)
-        .http2_max_header_list_size(http2::HEAD_BYTES_MAX)
-        .http2_keep_alive_interval(http2::PING_AFTER)
-        .http2_keep_alive_timeout(http2::PING_TIMEOUT)
+        .http1_only()
         .tcp_keepalive(None::<Duration>)
         .tls_backend_preconfigured(tls)
         .dns_resolver(GuardedResolver(Arc::clone(names)))

@@ -175,7 +175,7 @@ fn way(config: &EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Way, EgressErro
         policy: Arc::clone(&config.policy),
         timeout: config.dns_timeout,
     });
-    let to_receivers = client_config(&config.extra_roots, &[b"h2", b"http/1.1"])?;
+    let to_receivers = client_config(&config.extra_roots, &[b"http/1.1"])?;
     Ok(match &config.proxy {
         None => Way::Direct(Direct::new(config, &names, &to_receivers)?),
         Some(proxy) => {

@@ -29,8 +29,6 @@ pub(crate) fn judge(error: &(dyn Error + 'static), origin: &str) -> Exchanged {
     }
     let (cause, message) = if let Some(tls) = find::<rustls::Error>(error) {
         (UnreachableCause::Tls, tls_words(tls, origin))
-    } else if let Some(reason) = find::<h2::Error>(error).and_then(h2::Error::reason) {
-        http2_words(reason, origin)
     } else if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse_too_large) {
         let message = format!("{origin} answered with a longer head than is read");
         (UnreachableCause::Protocol, message)
@@ -131,29 +129,6 @@ fn judge_proxy(fault: &ProxyFault, origin: &str) -> Exchanged {
     Exchanged::Unreachable { cause, message }
 }
 
-fn http2_words(reason: h2::Reason, origin: &str) -> (UnreachableCause, String) {
-    let (cause, what) = match reason {
-        h2::Reason::REFUSED_STREAM => (UnreachableCause::Reset, "it refused the request"),
-        h2::Reason::CANCEL => (UnreachableCause::Reset, "it cancelled the request"),
-        h2::Reason::NO_ERROR => (UnreachableCause::Reset, "it closed the connection"),
-        h2::Reason::INTERNAL_ERROR => (UnreachableCause::Reset, "it reports an error of its own"),
-        h2::Reason::ENHANCE_YOUR_CALM => (
-            UnreachableCause::Protocol,
-            "one side sent the other too much",
-        ),
-        h2::Reason::HTTP_1_1_REQUIRED => (
-            UnreachableCause::Protocol,
-            "it demands HTTP/1.1, but offers HTTP/2 in its TLS handshake",
-        ),
-        // A foreign list that grows; all others are breaches of the protocol.
-        _ => (UnreachableCause::Protocol, "it broke the rules of HTTP/2"),
-    };
-    (
-        cause,
-        format!("the exchange with {origin} over HTTP/2 ended: {what}"),
-    )
-}
-
 fn is_not_http(error: &hyper::Error) -> bool {
     error.is_parse() || error.is_parse_status()
 }
@@ -238,6 +213,9 @@ fn alert_words(alert: AlertDescription, origin: &str) -> String {
         }
         AlertDescription::ProtocolVersion => {
             "it has no TLS version in common: TLS 1.2 or 1.3 is needed"
+        }
+        AlertDescription::NoApplicationProtocol => {
+            "it does not offer HTTP/1.1, which is what webhooks are sent by"
         }
         AlertDescription::UnrecognisedName => "it does not know that host name",
         // A foreign list that grows.

@@ -25,6 +25,9 @@
 //! ([`Exchanged`](whisperer_domain::port::Exchanged)), in words that a partner can act on and
 //! that repeat neither path nor query nor headers.
 //!
+//! HTTP/1.1 alone is spoken, whatever is offered: over HTTP/2 a peer could keep us busy with frames
+//! that are no answer to anything, also between requests.
+//!
 //! What a receiver costs is bounded: in time by the deadline, in memory by what is read of an
 //! answer and by the client's buffers, in files by `connections`. How much work it may make within
 //! its deadline is bounded through a tunnel only (`tunnel::meter`): reqwest shows nobody its
@@ -40,7 +43,6 @@ mod direct;
 mod egress;
 mod error;
 mod fault;
-mod http2;
 mod progress;
 mod request;
 mod resolve;

@@ -21,7 +21,6 @@ use tokio_rustls::TlsConnector;
 use tower::BoxError;
 
 use crate::egress::EgressConfig;
-use crate::http2;
 use crate::resolve::Names;
 use crate::way::Answer;
 use connector::{Connector, Parts};
@@ -90,10 +89,5 @@ fn client(
         // Of requests that were not begun only: a kept connection turned out to be closed.
         .retry_canceled_requests(true)
         .http1_max_buf_size(READ_BUFFER_BYTES)
-        .http2_initial_stream_window_size(http2::STREAM_WINDOW_BYTES)
-        .http2_initial_connection_window_size(http2::CONNECTION_WINDOW_BYTES)
-        .http2_max_header_list_size(http2::HEAD_BYTES_MAX)
-        .http2_keep_alive_interval(http2::PING_AFTER)
-        .http2_keep_alive_timeout(http2::PING_TIMEOUT)
         .build(connector)
 }

@@ -70,23 +70,20 @@ impl Parts {
         let (stream, local) = self.proxy.open(&self.names, &addresses).await?;
         let meter = Meter::new();
         let stream: Stream = Box::new(Metered::new(stream, Arc::clone(&meter)));
-        let (stream, http2) = if secure {
+        let stream = if secure {
             progress.secures();
             self.secured(host, stream).await?
         } else {
-            (stream, false)
+            stream
         };
         Ok(Link {
             io: TokioIo::new(stream),
             origin: Origin { local, meter },
-            http2,
         })
     }
 
-    async fn secured(&self, host: &str, stream: Stream) -> Result<(Stream, bool), BoxError> {
+    async fn secured(&self, host: &str, stream: Stream) -> Result<Stream, BoxError> {
         let name = server_name(host).ok_or(rustls::Error::General("not a host name".to_owned()))?;
-        let stream = self.tls.connect(name, stream).await?;
-        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok((Box::new(stream), http2))
+        Ok(Box::new(self.tls.connect(name, stream).await?))
     }
 }

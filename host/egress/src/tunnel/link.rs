@@ -29,17 +29,11 @@ pub(super) struct Origin {
 pub(super) struct Link {
     pub(super) io: TokioIo<Stream>,
     pub(super) origin: Origin,
-    pub(super) http2: bool,
 }
 
 impl Connection for Link {
     fn connected(&self) -> Connected {
-        let connected = Connected::new().extra(self.origin.clone());
-        if self.http2 {
-            connected.negotiated_h2()
-        } else {
-            connected
-        }
+        Connected::new().extra(self.origin.clone())
     }
 }
 

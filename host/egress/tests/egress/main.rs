@@ -11,7 +11,6 @@ mod deadlines;
 mod dns;
 mod faults;
 mod hostile;
-mod http2;
 mod name_server;
 mod openssl;
 mod oracle;

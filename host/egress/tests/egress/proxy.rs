@@ -115,7 +115,7 @@ async fn an_https_receiver_proves_its_name_through_the_tunnel() {
     let egress = through(&proxy.url(""), &[&["127.0.0.2"]], &[root]);
     let port = receiver.address.port();
     let exchange = send(&egress, &format!("https://{NAME}:{port}/")).await;
-    assert_eq!(&*answered(exchange).body, b"HTTP/2.0");
+    assert_eq!(&*answered(exchange).body, b"HTTP/1.1");
     let exchange = send(&egress, &format!("https://other.example:{port}/")).await;
     let (cause, message) = unreachable(exchange);
     assert_eq!(cause, UnreachableCause::Tls, "{message}");

@@ -1,4 +1,4 @@
-//! TLS: whom it trusts, what it says of those it does not, and HTTP/2 by ALPN.
+//! TLS: whom it trusts, what it says of those it does not, and that HTTP/1.1 alone is spoken over it.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::server::conn::http2;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     GeneralSubtree, IsCa, Issuer, KeyPair, NameConstraints,
@@ -71,15 +71,15 @@ fn server_config(
     builder.with_single_cert(chain, key).unwrap()
 }
 
-/// A receiver that speaks HTTP/2 over TLS and answers with the version it was asked in, and its
-/// certificate as PEM.
+/// A receiver that offers HTTP/2 and HTTP/1.1 over TLS and answers with the version it was asked in,
+/// and its certificate as PEM.
 pub(crate) async fn secure_receiver_on(
     bind: &str,
     issuer: &str,
     tune: impl FnOnce(&mut CertificateParams),
 ) -> (Receiver, Vec<u8>) {
     let (acceptor, root) = acceptor_for(NAME, issuer, tune, &[b"h2", b"http/1.1"]);
-    let serve = move |socket| serve_http2(acceptor.clone(), socket);
+    let serve = move |socket| serve(acceptor.clone(), socket);
     (Receiver::start_on(bind, serve).await, root)
 }
 
@@ -90,7 +90,7 @@ async fn secure_receiver(
     secure_receiver_on("127.0.0.1:0", issuer, tune).await
 }
 
-async fn serve_http2(acceptor: TlsAcceptor, socket: TcpStream) {
+async fn serve(acceptor: TlsAcceptor, socket: TcpStream) {
     let Ok(stream) = acceptor.accept(socket).await else {
         return;
     };
@@ -98,7 +98,7 @@ async fn serve_http2(acceptor: TlsAcceptor, socket: TcpStream) {
         let version = format!("{:?}", request.version());
         Ok::<_, Infallible>(http::Response::new(Full::new(Bytes::from(version))))
     });
-    let _ = http2::Builder::new(TokioExecutor::new())
+    let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
@@ -129,22 +129,28 @@ pub(crate) async fn send_to(egress: &Egress, name: &str, address: SocketAddr) ->
     .await
 }
 
+/// what a peer could do with frames, it cannot.
 #[tokio::test]
-async fn http_2_is_spoken_where_it_is_offered_over_one_connection() {
+async fn http_1_1_is_spoken_though_http_2_is_offered_and_connections_are_kept() {
     let (receiver, root) = secure_receiver("known", |_| {}).await;
     let egress = trusting(&[root]);
     let first = send_to(&egress, NAME, receiver.address).await;
     assert!(first.connect > Duration::ZERO);
-    assert_eq!(&*answered(first).body, b"HTTP/2.0");
-    let both = tokio::join!(
-        send_to(&egress, NAME, receiver.address),
-        send_to(&egress, NAME, receiver.address)
-    );
-    for exchange in [both.0, both.1] {
-        assert_eq!(exchange.connect, Duration::ZERO);
-        assert_eq!(answered(exchange).status, 200);
-    }
+    assert_eq!(&*answered(first).body, b"HTTP/1.1");
+    let second = send_to(&egress, NAME, receiver.address).await;
+    assert_eq!(second.connect, Duration::ZERO);
+    assert_eq!(answered(second).status, 200);
     assert_eq!(receiver.connections(), 1);
+}
+
+#[tokio::test]
+async fn who_speaks_http_2_alone_is_told_so() {
+    let (acceptor, root) = acceptor_for(NAME, "modern", |_| {}, &[b"h2"]);
+    let receiver = Receiver::start(move |socket| serve(acceptor.clone(), socket)).await;
+    let exchange = send_to(&trusting(&[root]), NAME, receiver.address).await;
+    let (cause, message) = unreachable(exchange);
+    assert_eq!(cause, UnreachableCause::Tls, "{message}");
+    assert!(message.contains("HTTP/1.1"), "{message}");
 }
 
 #[tokio::test]
@@ -212,7 +218,7 @@ async fn constrained() -> (Receiver, Vec<u8>) {
         vec![leaf.der().clone()],
         &key,
     )));
-    let receiver = Receiver::start(move |socket| serve_http2(acceptor.clone(), socket)).await;
+    let receiver = Receiver::start(move |socket| serve(acceptor.clone(), socket)).await;
     (receiver, root.into_bytes())
 }
 
