@@ -38,10 +38,17 @@ impl Redaction {
     #[must_use]
     pub fn of(hook: &Hook) -> Self {
         let mut found = Found::default();
-        if let Some(key) = &hook.secret_key {
+        let old_keys = hook.old_secret_keys.iter().map(|old| &old.key);
+        for key in hook.secret_key.iter().chain(old_keys) {
             let key = key.expose();
             found.add(&key);
             found.add(key.strip_prefix("whsec_").unwrap_or_default());
+        }
+        let old_pairs = hook.old_key_pairs.iter().map(|old| &old.key);
+        for pair in hook.key_pair.iter().chain(old_pairs) {
+            let key = pair.private().expose();
+            found.add(&key);
+            found.add(key.strip_prefix("whsk_").unwrap_or_default());
         }
         if let Some(auth) = &hook.auth {
             let password = auth.password.expose();

@@ -11,7 +11,9 @@ use crate::id::Owner;
 use crate::outcome::Outcome;
 use crate::plugin::PluginName;
 use crate::secret::{MASK, Secret};
+use crate::sign::KeyPair;
 use crate::target_url::TargetUrl;
+use crate::time::Timestamp;
 
 fn secret(text: &str) -> Secret {
     Secret::new(text.to_owned())
@@ -114,4 +116,25 @@ fn what_plugins_put_into_credentials_headers_is_masked() {
     redaction.outcome(&mut outcome);
     let message = "********, order-4711, ********".to_owned();
     assert_eq!(outcome, Outcome::Internal { message });
+}
+
+#[test]
+fn keys_that_are_on_their_way_out_and_private_halves_are_masked() {
+    let mut hook = hook();
+    let until = Timestamp(1);
+    hook.old_secret_keys.retire(secret("the old one"), until);
+    let pair = KeyPair::from_seed(&[1; 32]);
+    let old_pair = KeyPair::from_seed(&[2; 32]);
+    hook.key_pair = Some(pair.clone());
+    hook.old_key_pairs.retire(old_pair.clone(), until);
+    let redaction = Redaction::of(&hook);
+    for private in [
+        "the old one",
+        &pair.private().expose(),
+        &old_pair.private().expose(),
+    ] {
+        let mut text = format!("{{\"echo\": \"{private}\"}}");
+        redaction.text(&mut text, false);
+        assert_eq!(text, "{\"echo\": \"********\"}");
+    }
 }
