@@ -15,6 +15,7 @@ mod ordered;
 mod pause;
 mod public_key;
 mod registry;
+mod replace;
 mod retry;
 mod room;
 mod rotate;
@@ -37,7 +38,6 @@ use serde_json::Value;
 use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed};
 use whisperer_domain::hook::Hook;
 use whisperer_domain::id::HookId;
-use whisperer_domain::port::CatalogError;
 use whisperer_domain::time::Timestamp;
 
 use super::Api;
@@ -45,6 +45,7 @@ use super::auth::Principal;
 use super::body;
 use super::problem::Problem;
 use draft::{Basis, Written};
+use replace::Replacement;
 
 pub(super) use filter::{__path_try_filter, try_filter};
 pub(super) use list::{__path_list, list};
@@ -231,47 +232,29 @@ async fn change(
     let headers = request.headers().clone();
     let received = body::receive(api, request, HOOK_BYTES_MAX).await?;
     let input = Written::of(&received.bytes)?;
-    for _ in 0..STALE_ROUNDS_MAX {
-        let snapshot = api.catalog.snapshot();
-        let old = visible(&snapshot, who, id)?;
-        check_if_match(&headers, old)?;
-        let basis = match manner {
-            Manner::Replace => Basis::Replacing(old),
-            Manner::Patch => Basis::Patching(old),
-        };
-        let mut new =
-            draft::hook(&input, api, &snapshot, basis, who).map_err(Problem::invalid_at_top)?;
-        keys::complete(&mut new)?;
-        let now = api.clock.now();
-        let note = who.note(
-            manner.word(),
-            Some(&HookView::remembered(old, &snapshot, now)),
-            Some(&HookView::remembered(&new, &snapshot, now)),
-        );
-        match api
-            .catalog
-            .change_noted(CatalogChange::ReplaceHook(Box::new(new)), note)
-            .await
-        {
-            Ok(Changed::Hook(hook)) => {
-                tracing::info!(hook = id.0, revision = hook.revision, "hook changed");
-                return Ok(shown(api, StatusCode::OK, &hook).await);
-            }
-            Ok(Changed::Done) => {
-                return Err(Problem::internal(
-                    &"the store changed a hook and showed none",
-                ));
-            }
-            Err(CatalogError::Stale) => {}
-            Err(
-                error @ (CatalogError::Duplicate
-                | CatalogError::NotFound
-                | CatalogError::TooManyPending { .. }
-                | CatalogError::Down(_)),
-            ) => return Err(error.into()),
-        }
-    }
-    Err(CatalogError::Stale.into())
+    let replacement = Replacement {
+        api,
+        who,
+        id,
+        headers: &headers,
+        word: manner.word(),
+    };
+    let replaced = replacement
+        .by(|old, snapshot| {
+            let basis = match manner {
+                Manner::Replace => Basis::Replacing(old),
+                Manner::Patch => Basis::Patching(old),
+            };
+            let mut new =
+                draft::hook(&input, api, snapshot, basis, who).map_err(Problem::invalid_at_top)?;
+            keys::complete(&mut new)?;
+            Ok(Some(new))
+        })
+        .await?;
+    // A new one was made of it.
+    let hook = replaced.ok_or_else(Problem::not_found)?;
+    tracing::info!(hook = id.0, revision = hook.revision, "hook changed");
+    Ok(shown(api, StatusCode::OK, &hook).await)
 }
 
 /// Unsubscribe

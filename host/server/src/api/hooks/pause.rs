@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::StatusCode;
-use whisperer_domain::catalog::{CatalogChange, Changed};
+use http::{HeaderMap, StatusCode};
 use whisperer_domain::hook::{Hook, HookStatus};
-use whisperer_domain::port::CatalogError;
 
-use super::{HookView, STALE_ROUNDS_MAX, hook_id, shown, visible};
+use super::replace::Replacement;
+use super::{HookView, hook_id, shown, visible};
 use crate::api::Api;
 use crate::api::auth::Principal;
 use crate::api::problem::Problem;
@@ -44,14 +43,16 @@ impl Wish {
         (status = 200, body = HookView, headers(("ETag" = String))),
         (status = 404, description = "There is no such hook, or it is another owner's."),
         (status = 409, description = "The hook is not active, or others change it at this moment."),
+        (status = 412, description = "It was changed since: `If-Match` does not hold."),
     ),
 )]
 pub(in crate::api) async fn pause(
     State(api): State<Arc<Api>>,
     who: Principal,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    change(&api, &who, &id, Wish::Pause).await
+    change(&api, &who, &id, &headers, Wish::Pause).await
 }
 
 /// Let a paused hook's deliveries go
@@ -67,58 +68,53 @@ pub(in crate::api) async fn pause(
         (status = 200, body = HookView, headers(("ETag" = String))),
         (status = 404, description = "There is no such hook, or it is another owner's."),
         (status = 409, description = "The hook is not active, or others change it at this moment."),
+        (status = 412, description = "It was changed since: `If-Match` does not hold."),
     ),
 )]
 pub(in crate::api) async fn resume(
     State(api): State<Arc<Api>>,
     who: Principal,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    change(&api, &who, &id, Wish::Resume).await
+    change(&api, &who, &id, &headers, Wish::Resume).await
 }
 
-async fn change(api: &Api, who: &Principal, id: &str, wish: Wish) -> Result<Response, Problem> {
+async fn change(
+    api: &Api,
+    who: &Principal,
+    id: &str,
+    headers: &HeaderMap,
+    wish: Wish,
+) -> Result<Response, Problem> {
     let id = hook_id(id)?;
-    for _ in 0..STALE_ROUNDS_MAX {
-        let snapshot = api.catalog.snapshot();
-        let old = visible(&snapshot, who, id)?;
-        let Some(status) = status(api, old, wish)? else {
-            return Ok(shown(api, StatusCode::OK, old).await);
-        };
-        let new = Box::new(Hook {
-            status,
-            ..old.clone()
-        });
-        let now = api.clock.now();
-        let note = who.note(
-            wish.word(),
-            Some(&HookView::remembered(old, &snapshot, now)),
-            Some(&HookView::remembered(&new, &snapshot, now)),
-        );
-        match api
-            .catalog
-            .change_noted(CatalogChange::ReplaceHook(new), note)
-            .await
-        {
-            Ok(Changed::Hook(hook)) => {
-                tracing::info!(hook = id.0, status = ?hook.status, "hook paused or resumed");
-                return Ok(shown(api, StatusCode::OK, &hook).await);
-            }
-            Ok(Changed::Done) => {
-                return Err(Problem::internal(
-                    &"the store changed a hook and showed none",
-                ));
-            }
-            Err(CatalogError::Stale) => {}
-            Err(
-                error @ (CatalogError::Duplicate
-                | CatalogError::NotFound
-                | CatalogError::TooManyPending { .. }
-                | CatalogError::Down(_)),
-            ) => return Err(error.into()),
+    let replacement = Replacement {
+        api,
+        who,
+        id,
+        headers,
+        word: wish.word(),
+    };
+    let replaced = replacement
+        .by(|old, _snapshot| {
+            let status = status(api, old, wish)?;
+            Ok(status.map(|status| Hook {
+                status,
+                ..old.clone()
+            }))
+        })
+        .await?;
+    match replaced {
+        Some(hook) => {
+            tracing::info!(hook = id.0, status = ?hook.status, "hook paused or resumed");
+            Ok(shown(api, StatusCode::OK, &hook).await)
+        }
+        None => {
+            let snapshot = api.catalog.snapshot();
+            let hook = visible(&snapshot, who, id)?;
+            Ok(shown(api, StatusCode::OK, hook).await)
         }
     }
-    Err(CatalogError::Stale.into())
 }
 
 /// None: it is so already.

@@ -15,19 +15,16 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use whisperer_domain::catalog::{CatalogChange, CatalogSnapshot, Changed};
+use whisperer_domain::catalog::CatalogSnapshot;
 use whisperer_domain::hook::{FreshKeys, Hook, OVERLAP_DEFAULT, OVERLAP_MAX, TooManyOldKeys};
 use whisperer_domain::id::HookId;
-use whisperer_domain::port::CatalogError;
 use whisperer_domain::secret::Secret;
 use whisperer_domain::sign::{OLD_KEYS_MAX, SignatureForm};
 use whisperer_domain::time::Timestamp;
 
 use super::draft::Basis;
-use super::{
-    HookView, STALE_ROUNDS_MAX, check_if_match, etag, hook_id, keys, room, secret_key,
-    subscription, visible,
-};
+use super::replace::Replacement;
+use super::{etag, hook_id, keys, room, secret_key, subscription};
 use crate::api::Api;
 use crate::api::auth::Principal;
 use crate::api::body;
@@ -140,43 +137,25 @@ async fn change(
         Some(own) => own.clone(),
         None => keys::secret()?,
     };
-    for _ in 0..STALE_ROUNDS_MAX {
-        let snapshot = api.catalog.snapshot();
-        let old = visible(&snapshot, who, id)?;
-        check_if_match(headers, old)?;
-        let now = api.clock.now();
-        may_rotate(old, &snapshot, who, &wish)?;
-        let new = rotated(old, &snapshot, secret.clone(), wish.overlap, now)?;
-        let note = who.note(
-            "secret rotated",
-            Some(&HookView::remembered(old, &snapshot, now)),
-            Some(&HookView::remembered(&new, &snapshot, now)),
-        );
-        match api
-            .catalog
-            .change_noted(CatalogChange::ReplaceHook(Box::new(new)), note)
-            .await
-        {
-            Ok(Changed::Hook(hook)) => {
-                let overlap_secs = wish.overlap.as_secs();
-                tracing::info!(hook = id.0, overlap_secs, "a hook's keys were rotated");
-                return Ok(answer(&hook, &secret, now));
-            }
-            Ok(Changed::Done) => {
-                return Err(Problem::internal(
-                    &"the store changed a hook and showed none",
-                ));
-            }
-            Err(CatalogError::Stale) => {}
-            Err(
-                error @ (CatalogError::Duplicate
-                | CatalogError::NotFound
-                | CatalogError::TooManyPending { .. }
-                | CatalogError::Down(_)),
-            ) => return Err(error.into()),
-        }
-    }
-    Err(CatalogError::Stale.into())
+    let replacement = Replacement {
+        api,
+        who,
+        id,
+        headers,
+        word: "secret rotated",
+    };
+    let replaced = replacement
+        .by(|old, snapshot| {
+            may_rotate(old, snapshot, who, &wish)?;
+            let now = api.clock.now();
+            rotated(old, snapshot, secret.clone(), wish.overlap, now).map(Some)
+        })
+        .await?;
+    // A new one was made of it.
+    let hook = replaced.ok_or_else(Problem::not_found)?;
+    let overlap_secs = wish.overlap.as_secs();
+    tracing::info!(hook = id.0, overlap_secs, "a hook's keys were rotated");
+    Ok(answer(&hook, &secret, api.clock.now()))
 }
 
 fn may_rotate(
