@@ -27,6 +27,16 @@ fn every_form() -> Value {
     json!(["whisperer", "standard", "github", "ed25519"])
 }
 
+/// It signs in every form, under the old secret.
+async fn signing_hook(server: &Server, receiver: &Receiver) -> u64 {
+    server
+        .hook(json!({
+            "target_url": receiver.url("/"), "event_type": "package.created",
+            "secret_key": OLD, "signatures": every_form(),
+        }))
+        .await
+}
+
 /// The hook's newest public key and the one before, bare.
 async fn public_keys(server: &Server, hook: u64) -> Vec<Vec<u8>> {
     let path = format!("/hooks/{hook}/public-key/");
@@ -301,12 +311,7 @@ async fn what_was_touched_on_the_way_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let server = started(&folder).await;
     let receiver = Receiver::accepting().await;
-    let hook = server
-        .hook(json!({
-            "target_url": receiver.url("/"), "event_type": "package.created",
-            "secret_key": OLD, "signatures": every_form(),
-        }))
-        .await;
+    let hook = signing_hook(&server, &receiver).await;
     let key = public_keys(&server, hook).await.remove(0);
     server.event("package.created", json!({"n": 1})).await;
     let got = receiver.wait(1, PATIENCE).await.remove(0);
@@ -372,12 +377,7 @@ async fn an_events_own_id_never_stands_in_what_is_signed() {
     let folder = tempfile::tempdir().unwrap();
     let server = started(&folder).await;
     let receiver = Receiver::accepting().await;
-    let hook = server
-        .hook(json!({
-            "target_url": receiver.url("/"), "event_type": "package.created",
-            "secret_key": OLD, "signatures": every_form(),
-        }))
-        .await;
+    let hook = signing_hook(&server, &receiver).await;
     let key = public_keys(&server, hook).await.remove(0);
     let post = async |id: &str| {
         let body = json!({"type": "package.created", "payload": 1, "id": id});
