@@ -2,31 +2,33 @@
 //!
 //! A file that is not ours, that is damaged or that a newer version wrote is refused and left as
 //! it is: it is first looked at read-only, and only a file that proved ours, or that redb must
-//! repair after a crash before anything can be read, is opened for writing. A new database is
-//! built under another name and then linked to its own: whoever finds a file under that name
-//! finds a whole database, and two first starts at once cannot replace each other's.
+//! repair after a crash before anything can be read, is opened for writing.
+
+mod create;
+mod upgrade;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use redb::backends::FileBackend;
 use redb::{
     Builder, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
     ReadableTable, StorageError,
 };
-use whisperer_domain::event_type::{EventTypeInfo, OMS_CATALOGUE};
-use whisperer_domain::news::NEWS_TYPES;
+use whisperer_domain::event_type::EventTypeInfo;
 
 use super::aside::Aside;
 use super::fault::Fault;
-use super::record::{Counters, Kept, encode_counters, encode_event_type};
+use super::frame;
+use super::record::encode_event_type;
 use super::seal::{KeyId, Seal};
 use super::state::State;
 use super::tables::{self, Bytes, META, Tables};
-use super::{frame, rows};
 use crate::error::StoreError;
+
+pub(super) use create::create;
+pub(super) use upgrade::bring_up_to_date;
 
 /// 2: with tables for replays, filters of events and directives, and tails on two records.
 /// 3: with a table of what lanes learn, places of deliveries in ordered lanes, and the types of
@@ -34,12 +36,8 @@ use crate::error::StoreError;
 /// 4: with keys for signing that are on their way out or come in pairs, sealed headers in pins, and
 /// a count of what lies in it.
 const SCHEMA_VERSION: u32 = 4;
-/// Files from before it lack the types of operational events.
-const SCHEMA_WITH_NEWS: u32 = 3;
 /// Files from before it do not say what lies in them.
 pub(super) const SCHEMA_COUNTED: u32 = 4;
-/// Files from before it hold pins in clear.
-const SCHEMA_WITH_SEALED_PINS: u32 = 4;
 /// Files from here on are opened, and brought up to date by it.
 const SCHEMA_OLDEST: u32 = 1;
 const SENTINEL: &str = "whisperer store";
@@ -107,51 +105,6 @@ pub(super) fn look(path: &Path) -> Result<Found, StoreError> {
     Ok(Found::Database)
 }
 
-/// Makes the database with its first rows, under another name, then gives it its own. If
-/// somebody else was faster, theirs stays.
-pub(super) fn create(path: &Path, builder: &Builder, seal: &Seal) -> Result<(), StoreError> {
-    let temp = temp_beside(path)?;
-    let built = build(&temp, builder, seal).map_err(|source| StoreError::Database {
-        doing: "make",
-        path: path.to_owned(),
-        source,
-    });
-    let placed = built.and_then(|()| {
-        place(&temp, path).map_err(|source| StoreError::Io {
-            doing: "make the database",
-            path: path.to_owned(),
-            source,
-        })
-    });
-    // A leftover is garbage, not harm: its name is never used again.
-    let _ = fs::remove_file(&temp);
-    placed
-}
-
-fn build(
-    temp: &Path,
-    builder: &Builder,
-    seal: &Seal,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let file = FileBackend::new(private_file(temp)?)?;
-    let database = builder.create_with_backend(file)?;
-    let txn = database.begin_write()?;
-    {
-        let mut tables = Tables::open(&txn)?;
-        let meta = &mut tables.meta;
-        meta.insert(SENTINEL_KEY, &*frame::encode(&SENTINEL))?;
-        meta.insert(SCHEMA_KEY, &*frame::encode(&SCHEMA_VERSION))?;
-        meta.insert(KEY_ID_KEY, &*frame::encode(&seal.key_id()))?;
-        meta.insert(rows::COUNTERS, &*encode_counters(&Counters::FIRST))?;
-        for name in OMS_CATALOGUE.into_iter().chain(NEWS_TYPES) {
-            put_type(&mut tables, name)?;
-        }
-    }
-    txn.commit()?;
-    database.close()?;
-    Ok(())
-}
-
 /// A built-in event type, unless somebody has put one of this name.
 fn put_type(tables: &mut Tables<'_>, name: &str) -> Result<(), Fault> {
     if tables.event_types.get(name)?.is_none() {
@@ -168,26 +121,6 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-fn place(temp: &Path, path: &Path) -> io::Result<()> {
-    match fs::hard_link(temp, path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => replace_empty(temp, path)?,
-        Err(error) => return Err(error),
-    }
-    sync_folder(path)
-}
-
-/// Takes the place of an empty file, if it still is empty: under its lock, so that of two who
-/// try only one does.
-fn replace_empty(temp: &Path, path: &Path) -> io::Result<()> {
-    let empty = File::open(path)?;
-    empty.try_lock()?;
-    if fs::metadata(path)?.len() == 0 {
-        fs::rename(temp, path)?;
-    }
-    Ok(())
 }
 
 /// Opens it for looking, if it is ours.
@@ -292,68 +225,6 @@ pub(super) fn open(
         check(path, &txn)
     })??;
     Ok((database, key_id))
-}
-
-/// Gives an older file what it lacks. Records stay as they are: each is read in any of its forms.
-pub(super) fn bring_up_to_date(database: &Database) -> Result<(), Fault> {
-    let txn = database.begin_read()?;
-    let schema = schema(&txn.open_table(META)?)?;
-    let kept = rows::counters(&txn.open_table(META)?)?.kept;
-    // Of an empty store that is what is, and counted in no time.
-    let is_counted = schema >= SCHEMA_COUNTED && kept != Kept::default();
-    if schema == SCHEMA_VERSION && !tables::are_incomplete(&txn)? && is_counted {
-        return Ok(());
-    }
-    drop(txn);
-    let txn = database.begin_write()?;
-    {
-        let mut tables = Tables::open(&txn)?;
-        if schema < SCHEMA_WITH_NEWS {
-            for name in NEWS_TYPES {
-                put_type(&mut tables, name)?;
-            }
-        }
-        if !is_counted {
-            let live_bytes = live_bytes(&tables)?;
-            if live_bytes == 0 && schema == SCHEMA_VERSION {
-                return Ok(());
-            }
-            let mut counters = rows::counters(&tables.meta)?;
-            counters.kept.live_bytes = live_bytes;
-            let counters = encode_counters(&counters);
-            tables.meta.insert(rows::COUNTERS, &*counters)?;
-        }
-        if schema < SCHEMA_WITH_SEALED_PINS {
-            tables.meta.insert(UNSEALED_KEY, &*frame::encode(&()))?;
-        }
-        let version = frame::encode(&SCHEMA_VERSION);
-        tables.meta.insert(SCHEMA_KEY, &*version)?;
-    }
-    txn.commit()?;
-    tracing::info!(
-        from = schema,
-        to = SCHEMA_VERSION,
-        "the database was brought up to date"
-    );
-    Ok(())
-}
-
-/// Reads all of it, once in the life of a file.
-fn live_bytes(tables: &Tables<'_>) -> Result<u64, Fault> {
-    let mut bytes = 0;
-    for row in tables.events.iter()? {
-        bytes += row?.1.value().len();
-    }
-    for row in tables.deliveries.iter()? {
-        bytes += row?.1.value().len();
-    }
-    for row in tables.attempts.iter()? {
-        bytes += row?.1.value().len();
-    }
-    for row in tables.pins.iter()? {
-        bytes += row?.1.value().len();
-    }
-    Ok(bytes as u64)
 }
 
 fn check(path: &Path, txn: &ReadTransaction) -> Result<KeyId, StoreError> {

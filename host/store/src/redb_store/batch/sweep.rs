@@ -8,11 +8,13 @@
 //! are looked at before the first is removed, and each once more as it is removed, since one of
 //! them may be brought back between two steps.
 
+mod tombstones;
+
 use std::mem;
 use std::time::Instant;
 
 use redb::ReadableTable;
-use whisperer_domain::id::{EventId, EventKey, HookId, Sequence};
+use whisperer_domain::id::{EventId, EventKey, Sequence};
 use whisperer_domain::port::{Budget, Swept};
 use whisperer_domain::time::Timestamp;
 
@@ -359,30 +361,6 @@ impl Batch<'_, '_> {
             }
         }
         Ok(Some(found))
-    }
-
-    /// Of hooks that are gone, what nobody's history names any more. Answers where to go on.
-    fn sweep_tombstones(&mut self, from: u64, left: &mut Allowance) -> Result<Option<u64>, Fault> {
-        let mut empty = Vec::new();
-        let mut next = None;
-        for row in self.tables.tombstones.range(from..)? {
-            let hook = row?.0.value();
-            if left.is_used_up() {
-                next = Some(hook);
-                break;
-            }
-            left.use_up(1, 0);
-            let mut history = self.tables.history.range((hook, 0)..=(hook, u64::MAX))?;
-            let is_cancelling = self.state.cancels(HookId(hook));
-            if history.next().is_none() && !is_cancelling {
-                empty.push(hook);
-            }
-        }
-        for hook in empty {
-            self.wrote = true;
-            self.tables.tombstones.remove(hook)?;
-        }
-        Ok(next)
     }
 }
 
