@@ -30,7 +30,7 @@ test: toolchain
 # of an hour; neither `make test` nor CI runs it.
 torture: toolchain
 	TORTURE=1 cargo test --release --workspace --test isolation -- --nocapture what_leaks_in_a_call calls_that_are_given_up
-	TORTURE=1 cargo test --release --workspace --test black_box -- --nocapture swapping_a_plugin killed_again_and_again kills_while_the_file
+	TORTURE=1 cargo test --release --workspace --test black_box -- --nocapture --test-threads=1 swapping_a_plugin killed_again_and_again kills_while_the_file
 	TORTURE=1 POWER_CUT_SEEDS=5000 cargo test --release --workspace --lib -- --nocapture faults::
 	SIMULATION_SEEDS=30000 cargo test --release --workspace --test simulation
 

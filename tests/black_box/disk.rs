@@ -22,7 +22,12 @@ fn database(folder: &Path) -> PathBuf {
 
 /// Starts it, which must fail: the exit code, and the one line that it says.
 fn fails_to_start(setup: &Setup) -> (Option<i32>, String) {
-    let mut command = setup.command();
+    let (code, said) = fails(setup.command());
+    assert!(said.contains("whisperer.redb"), "{said}");
+    (code, said)
+}
+
+fn fails(mut command: Command) -> (Option<i32>, String) {
     let ended = command
         .args(["--log", "error"])
         .stdout(Stdio::null())
@@ -31,7 +36,6 @@ fn fails_to_start(setup: &Setup) -> (Option<i32>, String) {
     let said = String::from_utf8(ended.stderr).unwrap();
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 1, "it says one line: {said}");
-    assert!(said.contains("whisperer.redb"), "{said}");
     (ended.status.code(), said)
 }
 
@@ -105,6 +109,81 @@ fn what_is_no_file_is_refused_as_a_slip_of_the_set_up() {
     assert!(made.success());
     let (code, said) = fails_to_start(&setup);
     assert!(code == Some(78) && said.contains("is a pipe"), "{said}");
+}
+
+/// Access that is not given is a slip of the set-up too: nothing is damaged, and nothing is made
+/// anew beside what cannot be read.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_may_not_be_written_is_refused_as_a_slip_of_the_set_up() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup::in_folder(&folder.path().join("data"));
+    let mut server = Server::start(&setup).ready().await;
+    server.signal("TERM");
+    server.ended(PATIENCE).await;
+    let mode = |path: &Path, mode: u32| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(folder.path(), 0o755);
+    for path in names_in(&setup.data).iter().chain([&setup.data]) {
+        let may = if path.is_dir() { 0o755 } else { 0o644 };
+        mode(path, may);
+        as_nobody::own(path);
+    }
+    let path = database(&setup.data);
+    let bytes = fs::read(&path).unwrap();
+    let names = names_in(&setup.data);
+
+    for may in [0o444, 0o000] {
+        mode(&path, may);
+        let (code, said) = fails(as_nobody::run(setup.command()));
+        assert!(code == Some(78), "{code:?} {said}");
+        assert!(said.contains("may not"), "{said}");
+    }
+    mode(&path, 0o644);
+    assert!(fs::read(&path).unwrap() == bytes, "it was written to");
+    assert_eq!(names_in(&setup.data), names, "something was made");
+
+    // A first start in a folder where nothing may be made.
+    let empty = Setup::in_folder(&folder.path().join("empty"));
+    fs::create_dir(&empty.data).unwrap();
+    as_nobody::own(&empty.data);
+    mode(&empty.data, 0o555);
+    let (code, said) = fails(as_nobody::run(empty.command()));
+    assert!(
+        code == Some(78) && said.contains("may not"),
+        "{code:?} {said}"
+    );
+    assert!(names_in(&empty.data).is_empty());
+}
+
+/// Root may do everything, so what is forbidden shows only as somebody else.
+#[cfg(unix)]
+mod as_nobody {
+    use std::os::unix::process::CommandExt as _;
+
+    use super::{Command, Path};
+
+    const NOBODY: u32 = 65534;
+
+    fn is_root() -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+    }
+
+    pub(super) fn own(path: &Path) {
+        if is_root() {
+            std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+    }
+
+    pub(super) fn run(mut command: Command) -> Command {
+        if is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    }
 }
 
 #[tokio::test]

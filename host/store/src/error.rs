@@ -2,6 +2,7 @@
 //! way out; what goes wrong while it runs is the ports' `StoreDown`.
 
 use std::error::Error;
+use std::io;
 use std::path::PathBuf;
 
 use whisperer_domain::port::UpkeepError;
@@ -37,6 +38,7 @@ impl StoreError {
             | Self::KeysMax { .. }
             | Self::Missing { .. } => Trouble::Setup,
             Self::Locked { .. } => Trouble::InUse,
+            Self::Io { source, .. } if is_forbidden(source) => Trouble::Setup,
             Self::Io { .. }
             | Self::Database { .. }
             | Self::Thread(_)
@@ -122,12 +124,12 @@ pub enum StoreError {
     OldKeysKept { key_file: PathBuf, reason: String },
     #[error("the store does not do that now: {reason}")]
     NotNow { reason: String },
-    #[error("cannot {doing} {}", path.display())]
+    #[error("cannot {doing} {}{}", path.display(), way_out(source))]
     Io {
         doing: &'static str,
         path: PathBuf,
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     #[error("cannot {doing} the database {}", path.display())]
     Database {
@@ -137,7 +139,7 @@ pub enum StoreError {
         source: Box<dyn Error + Send + Sync>,
     },
     #[error("cannot start the thread that writes")]
-    Thread(#[source] std::io::Error),
+    Thread(#[source] io::Error),
     #[error("the system gives no random bytes")]
     Random(#[source] getrandom::Error),
     #[error("the store was being reopened when it was to be closed: {0}")]
@@ -154,4 +156,18 @@ pub enum StoreError {
     Unrepaired { path: PathBuf },
     #[error(transparent)]
     Upkeep(#[from] UpkeepError),
+}
+
+/// Access that is not given stays so until somebody gives it.
+fn is_forbidden(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
+}
+
+fn way_out(error: &io::Error) -> &'static str {
+    if is_forbidden(error) {
+        ", which the user of this process may not: let it read and write there, or name another place"
+    } else {
+        ""
+    }
 }

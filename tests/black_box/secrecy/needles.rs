@@ -8,8 +8,25 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD
 /// Of a form's beginning: by it forms are found.
 const START: usize = 4;
 
+struct Form {
+    name: String,
+    bytes: Vec<u8>,
+    /// How many digits of base64 stand behind it, whichever they are.
+    digits: usize,
+}
+
+impl Form {
+    fn begins(&self, bytes: &[u8]) -> bool {
+        let Some(behind) = bytes.strip_prefix(&self.bytes[..]) else {
+            return false;
+        };
+        let is_digit = |it: &u8| it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/');
+        behind.len() >= self.digits && behind[..self.digits].iter().all(is_digit)
+    }
+}
+
 pub(crate) struct Needles {
-    forms: Vec<(String, Vec<u8>)>,
+    forms: Vec<Form>,
     by_start: HashMap<[u8; START], Vec<usize>>,
     /// By the first two bytes, so that most places are passed over at once.
     begins: Vec<bool>,
@@ -49,17 +66,31 @@ impl Needles {
     }
 
     pub(crate) fn form(&mut self, name: &str, bytes: &[u8]) {
-        if self.forms.iter().any(|(_, known)| known == bytes) {
+        self.form_with(name, bytes, 0);
+    }
+
+    /// What is known by its beginning, and by so many digits of base64 behind it.
+    pub(crate) fn shape(&mut self, name: &str, beginning: &str, digits: usize) {
+        self.form_with(name, beginning.as_bytes(), digits);
+    }
+
+    fn form_with(&mut self, name: &str, bytes: &[u8], digits: usize) {
+        if self.forms.iter().any(|known| known.bytes == bytes) {
             return;
         }
-        assert!(bytes.len() >= 12, "{name} is too short to be no chance hit");
+        let length = bytes.len() + digits;
+        assert!(length >= 12, "{name} is too short to be no chance hit");
         let start = bytes[..START].try_into().unwrap();
         self.by_start
             .entry(start)
             .or_default()
             .push(self.forms.len());
         self.begins[usize::from(bytes[0]) << 8 | usize::from(bytes[1])] = true;
-        self.forms.push((name.to_owned(), bytes.to_vec()));
+        self.forms.push(Form {
+            name: name.to_owned(),
+            bytes: bytes.to_vec(),
+            digits,
+        });
     }
 
     /// The names of what is found, with where.
@@ -73,9 +104,10 @@ impl Needles {
                 continue;
             };
             for form in forms {
-                let (name, form) = &self.forms[*form];
-                if bytes[at..].starts_with(form) {
-                    found.push(format!("{name}, at {at}{}", around(bytes, at, form.len())));
+                let form = &self.forms[*form];
+                if form.begins(&bytes[at..]) {
+                    let around = around(bytes, at, form.bytes.len() + form.digits);
+                    found.push(format!("{}, at {at}{around}", form.name));
                 }
             }
         }
@@ -117,4 +149,12 @@ fn every_form_is_found_and_nothing_else() {
         assert!(!needles.found_in(text.as_bytes()).is_empty(), "{text}");
     }
     assert!(needles.found_in(b"a \"secret\" of some lengt").is_empty());
+    needles.shape("a key", "whsk_", 43);
+    let key = format!("a whsk_{} key", STANDARD.encode([0x5f; 32]));
+    assert_eq!(needles.found_in(key.as_bytes()).len(), 1);
+    assert!(
+        needles
+            .found_in(b"whsk_ and the base64 of the private key; and so on, and so on")
+            .is_empty()
+    );
 }

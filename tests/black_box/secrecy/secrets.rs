@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::echo::Echo;
 use super::needles::Needles;
-use crate::support::server::Server;
+use crate::support::server::{ADMIN, Server};
 
 /// Random and distinct, with what has to be escaped in JSON and URLs.
 pub(super) struct Secrets {
@@ -46,8 +46,9 @@ impl Secrets {
         }
     }
 
-    /// What no one may ever see; the header's value apart, which its owner is shown by the API.
-    pub(super) fn needles(&self) -> (Needles, Needles) {
+    /// What no one may ever see. Apart from it a header's value, which its owner is shown by the API,
+    /// and the admin token, which the environment of the process holds.
+    pub(super) fn needles(&self) -> (Needles, Needles, Needles) {
         let mut all = Needles::new();
         all.add("a secret key", self.raw_key.as_bytes());
         all.add("a later secret key", self.later_key.as_bytes());
@@ -60,9 +61,13 @@ impl Secrets {
         all.add("a plugin's configuration", self.config.as_bytes());
         all.add("a later configuration", self.later_config.as_bytes());
         all.add("a token of the API", self.token.as_bytes());
+        // Made by the server and told to nobody, so that only its shape is known: 32 bytes in base64.
+        all.shape("a private key of ed25519", "whsk_", 43);
         let mut header = Needles::new();
         header.add("a header's value", self.header.as_bytes());
-        (all, header)
+        let mut admin = Needles::new();
+        admin.add("the admin token", ADMIN.as_bytes());
+        (all, header, admin)
     }
 
     pub(super) fn hooks(&self, echo: &Echo, marker: &str) -> Vec<Value> {
@@ -83,7 +88,7 @@ impl Secrets {
         let leaky = json!([{"name": "leaky", "config": {"token": self.config}}]);
         let all = json!({
             "secret_key": self.raw_key, "config": auth, "additional_headers": headers,
-            "plugins": leaky, "signatures": ["whisperer", "standard", "github"],
+            "plugins": leaky, "signatures": ["whisperer", "standard", "github", "ed25519"],
         });
         vec![
             hook(&format!("{}/{marker}", echo.base), all.clone()),
