@@ -3,6 +3,7 @@
 //! idempotent by attempt, and necessary because nobody else remembers the attempt.
 
 use std::iter;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
@@ -78,18 +79,15 @@ pub(crate) async fn run(
 ) {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, config.settle_batch).await > 0 {
-        let settlements: Vec<Settlement> = batch
-            .iter()
-            .map(|unsettled| unsettled.settlement.clone())
-            .collect();
+        let (settlements, rests): (Vec<_>, Vec<_>) = batch
+            .drain(..)
+            .map(|unsettled| (unsettled.settlement, (unsettled.deferred, unsettled.bytes)))
+            .unzip();
+        let settlements: Arc<[Settlement]> = settlements.into();
         let answers = write(&settlements, &config, &ports, counters).await;
         let answers = answers.into_iter().chain(iter::repeat(None));
-        for (unsettled, settled) in batch.drain(..).zip(answers) {
-            let Unsettled {
-                settlement,
-                deferred,
-                bytes,
-            } = unsettled;
+        for ((settlement, (deferred, bytes)), settled) in settlements.iter().zip(rests).zip(answers)
+        {
             reporter.report(Report::Settled(Done {
                 lease: settlement.lease,
                 sequence: settlement.sequence,
@@ -105,7 +103,7 @@ pub(crate) async fn run(
 /// Writes a batch, however long it takes; one record that is damaged is left out, so that it
 /// does not hold up the others.
 async fn write(
-    batch: &[Settlement],
+    batch: &Arc<[Settlement]>,
     config: &DeliveryConfig,
     ports: &Ports,
     counters: &Counters,
@@ -116,7 +114,10 @@ async fn write(
     let mut failures = 0;
     while answers.len() < batch.len() {
         let from = answers.len();
-        let piece = batch[from..batch.len().min(from + step)].to_vec();
+        let piece = match step == batch.len() {
+            true => Arc::clone(batch),
+            false => Arc::from(&batch[from..batch.len().min(from + step)]),
+        };
         match contained(ports.ledger.settle(piece)).await {
             Ok(settled) => {
                 failures = 0;

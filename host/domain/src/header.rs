@@ -64,6 +64,50 @@ impl HeaderOp {
     }
 }
 
+/// What a header of a request says. What the hook's owner or a plugin says may be a credential and
+/// stays closed until it is sent; what we say by ourselves is not, and need not be closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    Plain(String),
+    Closed(Secret),
+}
+
+impl Value {
+    /// The text itself, for as long as `read` takes.
+    pub fn read<T>(&self, read: impl FnOnce(&str) -> T) -> T {
+        match self {
+            Self::Plain(text) => read(text),
+            Self::Closed(secret) => read(&secret.expose()),
+        }
+    }
+
+    /// In bytes, without opening it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Plain(text) => text.len(),
+            Self::Closed(secret) => secret.len(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Plain(text)
+    }
+}
+
+impl From<Secret> for Value {
+    fn from(secret: Secret) -> Self {
+        Self::Closed(secret)
+    }
+}
+
 /// Checks one header of a hook. `User-Agent` and `Authorization` are free: they say who the
 /// sender is, which is the owner's to decide. `Content-Type` is not: it must follow the body,
 /// which the envelope and the plugins make.
@@ -171,12 +215,12 @@ fn as_receivers_know(name: &str) -> String {
 /// The headers after the changes, in their order. `Set` replaces every header of that name in
 /// the place of the first.
 #[must_use]
-pub fn apply(base: Vec<(String, Secret)>, ops: &[HeaderOp]) -> Vec<(String, Secret)> {
+pub fn apply(base: Vec<(String, Value)>, ops: &[HeaderOp]) -> Vec<(String, Value)> {
     ops.iter().fold(base, |headers, op| match op {
-        HeaderOp::Set { name, value } => set(headers, name, value.clone()),
+        HeaderOp::Set { name, value } => set(headers, name, value.clone().into()),
         HeaderOp::Append { name, value } => {
             let mut headers = headers;
-            headers.push((name.clone(), value.clone()));
+            headers.push((name.clone(), value.clone().into()));
             headers
         }
         HeaderOp::Remove { name } => {
@@ -189,7 +233,7 @@ pub fn apply(base: Vec<(String, Secret)>, ops: &[HeaderOp]) -> Vec<(String, Secr
 
 /// The headers with this one in the place of every other of its name.
 #[must_use]
-pub fn set<V>(mut headers: Vec<(String, V)>, name: &str, value: V) -> Vec<(String, V)> {
+pub fn set(mut headers: Vec<(String, Value)>, name: &str, value: Value) -> Vec<(String, Value)> {
     let place = headers
         .iter()
         .position(|(other, _)| other.eq_ignore_ascii_case(name))
@@ -201,7 +245,7 @@ pub fn set<V>(mut headers: Vec<(String, V)>, name: &str, value: V) -> Vec<(Strin
 
 #[cfg(test)]
 mod tests {
-    use super::{HeaderOp, apply, check, check_all, check_op};
+    use super::{HeaderOp, Value, apply, check, check_all, check_op};
     use crate::secret::Secret;
 
     fn secret(text: &str) -> Secret {
@@ -315,7 +359,7 @@ mod tests {
 
     #[test]
     fn changes_apply_in_order_without_regard_to_case() {
-        let header = |name: &str, value: &str| (name.to_owned(), secret(value));
+        let header = |name: &str, value: &str| (name.to_owned(), Value::from(secret(value)));
         let base = vec![
             header("User-Agent", "w"),
             header("X-A", "1"),

@@ -50,7 +50,7 @@ impl Progress {
 
     /// The headers as the operations so far leave them, for the next plugin to see.
     #[must_use]
-    pub fn headers(&self) -> Vec<(String, Secret)> {
+    pub fn headers(&self) -> Vec<(String, header::Value)> {
         header::apply(Vec::new(), &self.header_ops)
     }
 

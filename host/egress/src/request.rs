@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use whisperer_domain::header::Value;
 use whisperer_domain::port::OutboundRequest;
-use whisperer_domain::secret::Secret;
 
 /// What frames the message or manages the connection is hyper's alone: hyper would obey a
 /// `content-length` of ours, and a wrong one lets a request be smuggled behind another. The API
@@ -38,7 +38,7 @@ pub(crate) fn build(request: OutboundRequest) -> Result<Request<Bytes>, String> 
     Ok(built)
 }
 
-fn headers(given: &[(String, Secret)]) -> Result<HeaderMap, String> {
+fn headers(given: &[(String, Value)]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::with_capacity(given.len());
     for (name, value) in given {
         let name = HeaderName::from_bytes(name.as_bytes())
@@ -46,10 +46,12 @@ fn headers(given: &[(String, Secret)]) -> Result<HeaderMap, String> {
         if OURS.contains(&name) {
             continue;
         }
-        let mut value = HeaderValue::from_bytes(value.expose().as_bytes())
+        let is_closed = matches!(value, Value::Closed(_));
+        let mut value = value
+            .read(|text| HeaderValue::from_bytes(text.as_bytes()))
             .map_err(|_| format!("the request's header {name} has a value that cannot be sent"))?;
-        // Any of them may be a credential: out of `Debug`, and out of HTTP/2's shared table.
-        value.set_sensitive(true);
+        // Out of `Debug`.
+        value.set_sensitive(is_closed);
         // A header count that overflows the map is an error here, not a panic.
         headers
             .try_append(name, value)
@@ -60,12 +62,13 @@ fn headers(given: &[(String, Secret)]) -> Result<HeaderMap, String> {
 
 #[cfg(test)]
 mod tests {
+    use whisperer_domain::header::Value;
     use whisperer_domain::secret::Secret;
 
     use super::headers;
 
-    fn given(name: &str, value: &str) -> Vec<(String, Secret)> {
-        vec![(name.to_owned(), Secret::new(value.to_owned()))]
+    fn given(name: &str, value: &str) -> Vec<(String, Value)> {
+        vec![(name.to_owned(), Secret::new(value.to_owned()).into())]
     }
 
     #[test]

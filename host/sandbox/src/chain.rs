@@ -269,7 +269,7 @@ fn shown(event: &Event, progress: &Progress) -> types::Event {
         headers: headers
             .map(|(name, value)| types::Header {
                 name,
-                value: value.expose().to_string(),
+                value: value.read(str::to_owned),
             })
             .collect(),
         attributes: object_id.collect(),

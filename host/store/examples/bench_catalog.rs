@@ -205,7 +205,7 @@ async fn gone(store: &dyn Store, size: u64) {
             health: None,
             news: None,
         };
-        store.settle(vec![item]).await.unwrap();
+        store.settle([item].into()).await.unwrap();
     })
     .await;
 }

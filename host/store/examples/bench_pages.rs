@@ -103,7 +103,7 @@ async fn fill(store: &RedbStore, clock: &BenchClock, deliveries: u64) {
         settlements.extend(settlement(sequence));
         if settlements.len() == SETTLED_AT_ONCE || sequence == deliveries {
             store
-                .settle(std::mem::take(&mut settlements))
+                .settle(std::mem::take(&mut settlements).into())
                 .await
                 .unwrap();
         }

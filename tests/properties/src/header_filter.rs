@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use http::{HeaderName, HeaderValue};
 use whisperer_domain::header::{
-    HEADER_VALUE_BYTES_MAX, HEADERS_BYTES_MAX, HEADERS_MAX, HeaderOp, apply, check, check_all,
-    check_op,
+    HEADER_VALUE_BYTES_MAX, HEADERS_BYTES_MAX, HEADERS_MAX, HeaderOp, Value, apply, check,
+    check_all, check_op,
 };
 use whisperer_domain::secret::Secret;
 
@@ -48,7 +48,7 @@ pub fn header_filter(input: &[u8]) {
     let ours = OURS.map(|name| (name.to_owned(), "ours".to_owned()));
     let own = vec![("User-Agent".to_owned(), "whisperer".to_owned())];
     let base: Vec<(String, String)> = ours.iter().cloned().chain(own).collect();
-    let head = shown(apply(closed(&base), &passed));
+    let head = shown(apply(plain(&base), &passed));
     let kept: Vec<_> = head.iter().filter(|(name, _)| is_ours(name)).collect();
     assert_eq!(
         kept,
@@ -146,15 +146,15 @@ fn check_hook(asked: &[HeaderOp]) {
     }
 }
 
-fn closed(head: &[(String, String)]) -> Vec<(String, Secret)> {
+fn plain(head: &[(String, String)]) -> Vec<(String, Value)> {
     head.iter()
-        .map(|(name, value)| (name.clone(), Secret::new(value.clone())))
+        .map(|(name, value)| (name.clone(), Value::Plain(value.clone())))
         .collect()
 }
 
-pub(crate) fn shown(head: Vec<(String, Secret)>) -> Vec<(String, String)> {
+pub(crate) fn shown(head: Vec<(String, Value)>) -> Vec<(String, String)> {
     head.into_iter()
-        .map(|(name, value)| (name, value.expose().to_string()))
+        .map(|(name, value)| (name, value.read(str::to_owned)))
         .collect()
 }
 

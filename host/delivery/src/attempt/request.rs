@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use whisperer_domain::header;
+use whisperer_domain::header::{self, Value};
 use whisperer_domain::port::OutboundRequest;
 use whisperer_domain::secret::Secret;
 use whisperer_domain::sign;
@@ -30,10 +30,8 @@ pub(super) fn request(job: &Job, parcel: Parcel, now: Timestamp) -> OutboundRequ
         now,
         &body,
     );
-    let signatures = signatures
-        .into_iter()
-        .map(|(name, value)| (name, Secret::new(value)));
-    headers.extend(signatures);
+    let signatures = signatures.into_iter();
+    headers.extend(signatures.map(|(name, value)| (name, value.into())));
     OutboundRequest {
         url: job.hook.target.clone(),
         headers,
@@ -42,8 +40,8 @@ pub(super) fn request(job: &Job, parcel: Parcel, now: Timestamp) -> OutboundRequ
     }
 }
 
-fn hook_headers(job: &Job, content_type: String) -> Vec<(String, Secret)> {
-    let header = |name: &str, value: String| (name.to_owned(), Secret::new(value));
+fn hook_headers(job: &Job, content_type: String) -> Vec<(String, Value)> {
+    let header = |name: &str, value: String| (name.to_owned(), Value::Plain(value));
     let event_type = job.ready.event.event_type.to_string();
     let mut headers = vec![
         header("Content-Type", content_type),
@@ -52,11 +50,11 @@ fn hook_headers(job: &Job, content_type: String) -> Vec<(String, Secret)> {
     ];
     if let Some(auth) = &job.hook.auth {
         let pair = Secret::new(format!("{}:{}", auth.username, &*auth.password.expose()));
-        let value = format!("Basic {}", STANDARD.encode(&*pair.expose()));
-        headers.push(header("Authorization", value));
+        let value = Secret::new(format!("Basic {}", STANDARD.encode(&*pair.expose())));
+        headers.push(("Authorization".to_owned(), value.into()));
     }
     let additional = job.hook.additional_headers.iter().flatten();
     additional.fold(headers, |headers, (name, value)| {
-        header::set(headers, name, value.clone())
+        header::set(headers, name, value.clone().into())
     })
 }

@@ -46,7 +46,8 @@ pub trait Lanes: Send + Sync {
     ) -> BoxFuture<'_, Result<Taken, StoreDown>>;
 
     /// Writes what attempts came to, in one durable write; answers per item, in order.
-    /// Repeatable: an attempt that is settled already is `Applied` again and changes nothing.
+    /// Repeatable: an attempt that is settled already is `Applied` again and changes nothing. They
+    /// are shared, so that whoever may have to repeat them need not copy them.
     ///
     /// In the same write the store makes the operational events that follow: the settlement's
     /// own news, a hook that was disabled, a delivery that died; for [`CatalogSnapshot::listeners`]
@@ -56,7 +57,7 @@ pub trait Lanes: Send + Sync {
     /// [`may_tell_of`]: crate::news::may_tell_of
     fn settle(
         &self,
-        settlements: Vec<Settlement>,
+        settlements: Arc<[Settlement]>,
     ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>>;
 }
 

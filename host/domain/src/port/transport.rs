@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::BoxFuture;
 use crate::attempt::Response;
+use crate::header::Value;
 use crate::outcome::{Asks, UnreachableCause};
-use crate::secret::Secret;
 use crate::target_url::TargetUrl;
 
 pub trait Transport: Send + Sync {
@@ -22,8 +22,8 @@ pub trait Transport: Send + Sync {
 #[derive(Debug)]
 pub struct OutboundRequest {
     pub url: TargetUrl,
-    /// Complete but for `host` and `content-length`, in the order to send. Values may be secret.
-    pub headers: Vec<(String, Secret)>,
+    /// Complete but for `host` and `content-length`, in the order to send.
+    pub headers: Vec<(String, Value)>,
     pub body: Bytes,
     pub timeout: Duration,
 }

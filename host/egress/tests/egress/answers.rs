@@ -7,7 +7,6 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use whisperer_domain::outcome::Asks;
 use whisperer_domain::port::{Exchanged, Transport};
-use whisperer_domain::secret::Secret;
 
 use crate::receiver::{Receiver, read_request};
 use crate::sender::{answered, egress, request, send};
@@ -36,7 +35,7 @@ async fn the_receiver_gets_exactly_the_request() {
         ("X-Twice", "1"),
         ("x-twice", "2"),
     ]
-    .map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned())))
+    .map(|(name, value)| (name.to_owned(), value.to_owned().into()))
     .to_vec();
     let response = answered(egress().send(outbound).await);
     assert_eq!(

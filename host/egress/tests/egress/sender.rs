@@ -70,7 +70,7 @@ pub(crate) fn request(url: &str) -> OutboundRequest {
         url: TargetUrl::parse(url).unwrap(),
         headers: vec![(
             "authorization".to_owned(),
-            Secret::new(format!("Bearer {CREDENTIAL}")),
+            Secret::new(format!("Bearer {CREDENTIAL}")).into(),
         )],
         body: "{}".into(),
         timeout: Duration::from_secs(10),

@@ -38,7 +38,7 @@ fn settlement(hook: u64, sequence: u64, status: Option<u16>, verdict: Verdict) -
 
 pub(crate) async fn settle(app: &TestApp, sequence: u64, status: u16, verdict: Verdict) {
     let settlement = settlement(1, sequence, Some(status), verdict);
-    app.store.settle(vec![settlement]).await.unwrap();
+    app.store.settle([settlement].into()).await.unwrap();
 }
 
 pub(crate) async fn dead(app: &TestApp, sequence: u64) {
@@ -80,7 +80,7 @@ async fn while_settled(
     let lane = async {
         let sequence = heard.recv().await.unwrap();
         let settlement = settlement(1, sequence.0, status, verdict);
-        app.store.settle(vec![settlement]).await.unwrap();
+        app.store.settle([settlement].into()).await.unwrap();
         std::future::pending::<()>().await;
     };
     tokio::select! {

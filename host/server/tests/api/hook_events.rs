@@ -74,7 +74,7 @@ pub(crate) async fn settlement(
 
 async fn settle(app: &TestApp, sequence: u64, attempt: Attempt, verdict: Verdict) {
     let settlement = settlement(app, sequence, attempt, verdict).await;
-    app.store.settle(vec![settlement]).await.unwrap();
+    app.store.settle([settlement].into()).await.unwrap();
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn a_hook_tells_what_is_pending_and_how_it_last_went() {
     }
     let after = Duration::from_secs(60);
     let failed = settlement(&app, 1, attempt(500), Verdict::Retry { after }).await;
-    app.store.settle(vec![failed]).await.unwrap();
+    app.store.settle([failed].into()).await.unwrap();
 
     let busy = json!({
         "status": "active", "secrets": null, "rotating_until": null, "pending": 3, "pending_at_least": false,
@@ -70,7 +70,7 @@ async fn a_disabled_hook_tells_why_and_has_nothing_pending() {
         }),
         ..settlement(&app, 1, attempt(410), Verdict::Retry { after }).await
     };
-    app.store.settle(vec![gone]).await.unwrap();
+    app.store.settle([gone].into()).await.unwrap();
     let one = app.root("GET", "/hooks/1/", &Value::Null).await.json();
     assert_eq!(
         one["state"],
@@ -107,7 +107,7 @@ async fn heard(app: &TestApp, answers: &[Answer], secs_ago: u64) {
         health: Some(health),
         ..settlement(app, 1, attempt(503), Verdict::Retry { after }).await
     };
-    app.store.settle(vec![failed]).await.unwrap();
+    app.store.settle([failed].into()).await.unwrap();
 }
 
 #[tokio::test]

@@ -159,7 +159,7 @@ async fn a_replay_goes_to_those_who_may_listen() {
         .await;
     let dead = Verdict::Dead(DeadCause::Exhausted);
     let dead = settlement(&app, 1, attempt(500), dead).await;
-    app.store.settle(vec![dead]).await.unwrap();
+    app.store.settle([dead].into()).await.unwrap();
 
     let path = "/hook_events/?event_type=whisperer.*";
     let told = app.root("GET", path, &Value::Null).await.json();

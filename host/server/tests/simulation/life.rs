@@ -68,7 +68,7 @@ impl Life {
         }
     }
 
-    async fn write(&self, items: Vec<Settlement>) -> Result<Vec<Settled>, StoreDown> {
+    async fn write(&self, items: Arc<[Settlement]>) -> Result<Vec<Settled>, StoreDown> {
         let ended = |is_meant: fn(&HookEffect) -> bool| -> Vec<HookId> {
             let items = items.iter();
             let ended = items.filter(|item| item.effect.as_ref().is_some_and(is_meant));
@@ -76,7 +76,7 @@ impl Life {
         };
         let disabled = ended(|_| true);
         let gone = ended(|effect| matches!(effect, HookEffect::Gone { .. }));
-        let settled = self.world.store.settle(items.clone()).await?;
+        let settled = self.world.store.settle(Arc::clone(&items)).await?;
         let now = self.world.now();
         {
             let mut state = self.world.state();
@@ -138,7 +138,7 @@ impl Lanes for Life {
         })
     }
 
-    fn settle(&self, items: Vec<Settlement>) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
+    fn settle(&self, items: Arc<[Settlement]>) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
         Box::pin(async move {
             self.pass_some().await;
             let settled = match self.outage() {

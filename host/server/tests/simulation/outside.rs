@@ -131,10 +131,7 @@ impl Transport for Life {
                 .headers
                 .iter()
                 .find(|(name, _)| name == "webhook-id")
-                .map_or_else(
-                    || "none".to_owned(),
-                    |(_, value)| value.expose().to_string(),
-                );
+                .map_or_else(|| "none".to_owned(), |(_, value)| value.read(str::to_owned));
             let snapshot = self.world.store.snapshot();
             let hook = |id| snapshot.hooks.get(&id).cloned();
             let now = self.world.now();

@@ -129,11 +129,11 @@ impl Lanes for MemoryStore {
 
     fn settle(
         &self,
-        settlements: Vec<Settlement>,
+        settlements: Arc<[Settlement]>,
     ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
         Box::pin(async move {
             let settled = self.write(|model, now| {
-                let settled = settlements.into_iter();
+                let settled = settlements.iter().cloned();
                 settled.map(|item| model.settle(item, now)).collect()
             });
             Ok(settled)

@@ -42,7 +42,7 @@ pub(super) enum Write {
         reply: Reply<Result<Accepted, AcceptError>>,
     },
     Settle {
-        items: Vec<Settlement>,
+        items: Arc<[Settlement]>,
         reply: Reply<Result<Vec<Settled>, StoreDown>>,
     },
     Change {

@@ -183,7 +183,7 @@ impl Lanes for RedbStore {
 
     fn settle(
         &self,
-        settlements: Vec<Settlement>,
+        settlements: Arc<[Settlement]>,
     ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
         Box::pin(async move {
             self.ask(|reply| Write::Settle {

@@ -5,6 +5,7 @@
 //! variants by their position: `format` pins the bytes of each, so that a reordering there fails
 //! a test here instead of misreading files.
 
+mod attempt;
 mod delivery;
 mod event_type;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use whisperer_domain::time::Timestamp;
 use super::fault::Fault;
 use super::frame;
 
+pub(super) use attempt::encode_attempt;
 pub(super) use delivery::Row;
 pub(super) use event_type::{decode_event_type, encode_event_type};
 pub(super) use health::{decode_health, encode_health};

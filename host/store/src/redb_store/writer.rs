@@ -343,7 +343,7 @@ fn apply(batch: &mut Batch<'_, '_>, write: Write) -> Result<Answer, Fault> {
             Ok(Answer::Accept(reply, result))
         }
         Write::Settle { items, reply } => {
-            let result = match batch.settle(items) {
+            let result = match batch.settle(&items) {
                 Ok(settled) => Ok(settled),
                 Err(fault) => Err(spared(fault)?),
             };

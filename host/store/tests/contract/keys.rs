@@ -87,7 +87,7 @@ async fn filled(hooks: u64) -> (TempDir, Arc<RedbStore>, Stage) {
             ..settlement(lease, lease.hook.0, retry())
         });
     }
-    stage.ledger.settle(settlements).await.unwrap();
+    stage.ledger.settle(settlements.into()).await.unwrap();
     (folder, store, stage)
 }
 

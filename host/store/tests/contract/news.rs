@@ -92,8 +92,8 @@ async fn a_death_is_told_in_the_same_write(stage: Stage) {
     stage.ledger.feed(heard.clone());
     let accepted = stage.ledger.status().events_accepted;
     let (first, second) = (dead(lease, 1), dead(lease, 2));
-    let all = vec![first, second.clone(), second];
-    let settled = stage.ledger.settle(all).await.unwrap();
+    let all = [first, second.clone(), second];
+    let settled = stage.ledger.settle(all.into()).await.unwrap();
     assert!(
         settled
             .iter()
@@ -241,8 +241,8 @@ async fn a_listener_that_is_disabled_by_it_hears_nothing(stage: Stage) {
         }),
         ..settlement(listener, 4, Verdict::Delivered)
     };
-    let all = vec![dead(lease, 2), disabled, dead(lease, 3)];
-    stage.ledger.settle(all).await.unwrap();
+    let all = [dead(lease, 2), disabled, dead(lease, 3)];
+    stage.ledger.settle(all.into()).await.unwrap();
     let dead: Vec<_> = news(&stage).await.into_iter().map(|(_, it)| it).collect();
     assert_eq!(dead.len(), 2);
     assert_eq!(dead[1]["delivery"]["id"], 2);

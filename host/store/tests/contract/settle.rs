@@ -159,9 +159,9 @@ async fn a_repeated_attempt_changes_nothing(stage: Stage) {
     let first = stage.settle(failed.clone()).await;
     stage.clock.advance(Duration::from_secs(1));
     assert_eq!(stage.settle(failed.clone()).await, first);
-    let both = vec![failed.clone(), failed];
+    let both = [failed.clone(), failed];
     assert_eq!(
-        stage.ledger.settle(both).await.unwrap(),
+        stage.ledger.settle(both.into()).await.unwrap(),
         [first.clone(), first]
     );
     let found = stage.find(1).await;

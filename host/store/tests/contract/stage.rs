@@ -183,7 +183,7 @@ impl Stage {
     }
 
     pub(crate) async fn settle(&self, settlement: Settlement) -> Settled {
-        let mut settled = self.ledger.settle(vec![settlement]).await.unwrap();
+        let mut settled = self.ledger.settle([settlement].into()).await.unwrap();
         assert_eq!(settled.len(), 1);
         settled.remove(0)
     }

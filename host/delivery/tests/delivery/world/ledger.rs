@@ -219,7 +219,7 @@ impl Lanes for World {
 
     fn settle(
         &self,
-        settlements: Vec<Settlement>,
+        settlements: Arc<[Settlement]>,
     ) -> BoxFuture<'_, Result<Vec<Settled>, StoreDown>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
@@ -235,8 +235,8 @@ impl Lanes for World {
                 return Err(StoreDown::Reopening("no space left".to_owned()));
             }
             let answers = settlements
-                .into_iter()
-                .map(|settlement| self.apply(settlement));
+                .iter()
+                .map(|settlement| self.apply(settlement.clone()));
             let answers: Vec<Settled> = answers.collect();
             self.revive_the_dead();
             self.changed.send_replace(());

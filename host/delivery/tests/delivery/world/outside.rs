@@ -58,7 +58,7 @@ impl Transport for World {
             at_ms: self.now_ms(),
             url: request.url.as_str().to_owned(),
             headers: headers
-                .map(|(name, value)| (name.clone(), value.expose().to_string()))
+                .map(|(name, value)| (name.clone(), value.read(str::to_owned)))
                 .collect(),
             body: request.body,
         };

@@ -57,12 +57,12 @@ impl Batch<'_, '_> {
         &mut self,
         id: HookId,
         began_at: Option<Timestamp>,
-        effect: HookEffect,
+        effect: &HookEffect,
     ) -> Result<Option<String>, Fault> {
         if !follow::may_disable(&self.state.catalog, id, began_at) {
             return Ok(None);
         }
-        let (HookEffect::Gone { reason } | HookEffect::Disable { reason }) = &effect;
+        let (HookEffect::Gone { reason } | HookEffect::Disable { reason }) = effect;
         let reason = reason.clone();
         let old = match self.tables.hooks.get(id.0)? {
             Some(bytes) => HookRecord::decode("hooks", id, bytes.value()).ok(),

@@ -10,7 +10,6 @@ use whisperer_domain::port::{Settled, Settlement};
 use super::{Batch, FENCE};
 use crate::follow;
 use crate::redb_store::fault::Fault;
-use crate::redb_store::frame;
 use crate::redb_store::record::{self, Row};
 use crate::redb_store::rows;
 
@@ -20,10 +19,10 @@ impl Batch<'_, '_> {
     /// the call are settled.
     pub(in crate::redb_store) fn settle(
         &mut self,
-        items: Vec<Settlement>,
+        items: &[Settlement],
     ) -> Result<Vec<Settled>, Fault> {
         items
-            .into_iter()
+            .iter()
             .map(|item| match self.settle_one(item) {
                 Err(fault @ Fault::Damaged { .. }) => {
                     tracing::error!(%fault, "a delivery cannot be settled");
@@ -34,7 +33,7 @@ impl Batch<'_, '_> {
             .collect()
     }
 
-    fn settle_one(&mut self, item: Settlement) -> Result<Settled, Fault> {
+    fn settle_one(&mut self, item: &Settlement) -> Result<Settled, Fault> {
         let hook = item.lease.hook;
         if item.lease.fence != FENCE {
             return Ok(Settled::Fenced);
@@ -59,22 +58,22 @@ impl Batch<'_, '_> {
         if let Some(state) = cancelled {
             row.delivery.state = state;
         } else if applies {
-            row.delivery.state = item.verdict.state(self.now);
+            row.delivery.state = item.verdict.clone().state(self.now);
         }
         let began_at = item.attempt.as_ref().map(|attempt| attempt.started_at);
-        if let Some(attempt) = item.attempt {
+        if let Some(attempt) = &item.attempt {
             self.write_attempt(&mut row, attempt)?;
         }
-        if let Some(pin) = item.pin {
+        if let Some(pin) = &item.pin {
             self.write_pin(item.sequence, pin)?;
         }
         self.move_row(&mut row, stood)?;
-        if let Some(health) = item.health
+        if let Some(health) = &item.health
             && follow::is_of_now(&self.state.catalog, hook, began_at)
         {
-            self.write_health(hook, &health)?;
+            self.write_health(hook, health)?;
         }
-        let disabled = match item.effect {
+        let disabled = match &item.effect {
             Some(effect) => self.take_effect(hook, began_at, effect)?,
             None => None,
         };
@@ -82,8 +81,8 @@ impl Batch<'_, '_> {
         if applies {
             self.tell_if_dead(&row)?;
         }
-        if let Some(news) = item.news {
-            self.tell(hook, &News::Hook(news))?;
+        if let Some(news) = &item.news {
+            self.tell(hook, &News::Hook(*news))?;
         }
         if let Some(reason) = &disabled {
             self.tell(hook, &News::Disabled { reason })?;
@@ -110,20 +109,19 @@ impl Batch<'_, '_> {
 
     /// Numbered by the order of settling: two tries at once, which both happened, are told apart
     /// whatever number each thought it had.
-    fn write_attempt(&mut self, row: &mut Row, mut attempt: Attempt) -> Result<(), Fault> {
-        follow::count(&mut row.delivery, &attempt);
-        attempt.number = row.delivery.attempts;
-        let sequence = row.delivery.sequence;
-        self.put_attempt(sequence, attempt.number, &frame::encode(&attempt))?;
+    fn write_attempt(&mut self, row: &mut Row, attempt: &Attempt) -> Result<(), Fault> {
+        follow::count(&mut row.delivery, attempt);
+        let (sequence, number) = (row.delivery.sequence, row.delivery.attempts);
+        self.put_attempt(sequence, number, &record::encode_attempt(attempt, number))?;
         row.add_try(attempt.id, attempt.started_at);
         self.state.counters.attempts_settled += 1;
         Ok(())
     }
 
     /// The first pin holds for good.
-    fn write_pin(&mut self, sequence: Sequence, pin: Pin) -> Result<(), Fault> {
+    fn write_pin(&mut self, sequence: Sequence, pin: &Pin) -> Result<(), Fault> {
         if self.tables.pins.get(sequence.0)?.is_none() {
-            let pin = record::encode_pin(sequence, pin, self.seal)?;
+            let pin = record::encode_pin(sequence, pin.clone(), self.seal)?;
             self.put_pin(sequence, &pin)?;
         }
         Ok(())

@@ -39,7 +39,7 @@ pub(super) async fn ask(store: &dyn Whole, step: Step) -> Answer {
             Err(AcceptError::Down(down)) => Err(down),
             answer => Ok(format!("{answer:?}")),
         },
-        Step::Settle(items) => match store.settle(items).await {
+        Step::Settle(items) => match store.settle(items.into()).await {
             Err(down) => Err(down),
             Ok(settled) => Ok(format!("{settled:?}")),
         },

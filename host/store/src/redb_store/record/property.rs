@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Cancellation, EventFilterRecord, HookRecord, IdempotencyRecord, OrderRecord, Row,
-    decode_counters, encode_counters,
+    decode_counters, encode_attempt, encode_counters,
 };
 use crate::redb_store::fault::Fault;
 use crate::redb_store::frame;
@@ -114,7 +114,8 @@ const KINDS: [Kind; 15] = [
             .map(|found| frame::encode(&found))
     }),
     kind("attempts", |bytes| {
-        frame::decode::<Attempt>("attempts", &1, bytes).map(|found| frame::encode(&found))
+        frame::decode::<Attempt>("attempts", &1, bytes)
+            .map(|found| encode_attempt(&found, found.number))
     }),
     kind("audit", |bytes| {
         frame::decode::<AuditEntry>("audit", &1, bytes).map(|found| frame::encode(&found))
