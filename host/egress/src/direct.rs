@@ -9,15 +9,15 @@ mod tripwire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::connect::HttpInfo;
-use reqwest::{Body, Client, redirect, retry};
+use reqwest::{Body, Client, Method, Request, redirect, retry};
 use tower::BoxError;
 
 use crate::egress::EgressConfig;
 use crate::error::EgressError;
+use crate::request::Post;
 use crate::resolve::Names;
 use crate::way::Answer;
 use resolver::GuardedResolver;
@@ -42,13 +42,12 @@ impl Direct {
         })
     }
 
-    pub(crate) async fn send(
-        &self,
-        request: Request<Bytes>,
-        keeps: bool,
-    ) -> Result<Answer, BoxError> {
+    pub(crate) async fn send(&self, post: Post, keeps: bool) -> Result<Answer, BoxError> {
         let client = if keeps { &self.keeping } else { &self.single };
-        let response = client.execute(request.try_into()?).await?;
+        let mut request = Request::new(Method::POST, post.url);
+        *request.headers_mut() = post.headers;
+        *request.body_mut() = Some(post.body.into());
+        let response = client.execute(request).await?;
         let response: Response<Body> = response.into();
         let local = response.extensions().get().map(HttpInfo::local_addr);
         Ok(Answer {

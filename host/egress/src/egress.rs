@@ -14,13 +14,14 @@ use crate::connections::{Connections, Pool};
 use crate::direct::Direct;
 use crate::error::EgressError;
 use crate::progress::{Progress, Stage};
+use crate::request::Post;
 use crate::resolve::{Lookup, Names};
 use crate::retry_after::retry_after;
 use crate::system_lookup::SystemLookup;
 use crate::trust::{ExtraRoots, client_config};
 use crate::tunnel::{EgressProxy, Tunnel};
 use crate::way::Way;
-use crate::{answer, fault, request};
+use crate::{answer, fault};
 
 pub struct EgressConfig {
     pub policy: Arc<AddressPolicy>,
@@ -114,15 +115,15 @@ impl Egress {
         let origin = request.url.origin();
         let secure = request.url.as_url().scheme() == "https";
         let progress = Progress::new(request.url.port(), secure);
-        let request = match request::build(request) {
-            Ok(request) => request,
+        let post = match Post::of(request) {
+            Ok(post) => post,
             Err(message) => {
                 let cause = UnreachableCause::Protocol;
                 return (Exchanged::Unreachable { cause, message }, Duration::ZERO);
             }
         };
         let mut place = self.pool.enter(&origin);
-        let head = timeout_at(deadline, self.way.send(request, place.keeps()));
+        let head = timeout_at(deadline, self.way.send(post, place.keeps()));
         match Arc::clone(&progress).scope(head).await {
             Ok(Ok(head)) => {
                 place.answered(head.local);

@@ -1,7 +1,8 @@
 //! An outbound request in the form that both ways out take.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use url::Url;
 use whisperer_domain::header::Value;
 use whisperer_domain::port::OutboundRequest;
 
@@ -21,21 +22,33 @@ const OURS: [HeaderName; 10] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// # Errors
-/// Words that name a header which cannot be sent, never its value.
-pub(crate) fn build(request: OutboundRequest) -> Result<Request<Bytes>, String> {
-    let mut headers = headers(&request.headers)?;
-    // Some servers answer 406 to who says nothing.
-    headers
-        .entry(header::ACCEPT)
-        .or_insert(HeaderValue::from_static("*/*"));
-    let uri = Uri::try_from(request.url.as_url().as_str())
-        .map_err(|_| "the target URL holds something that cannot be sent by HTTP".to_owned())?;
-    let mut built = Request::new(request.body);
-    *built.method_mut() = Method::POST;
-    *built.uri_mut() = uri;
-    *built.headers_mut() = headers;
-    Ok(built)
+/// A POST that can be sent.
+pub(crate) struct Post {
+    pub(crate) url: Url,
+    /// The same, as HTTP has it.
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Post {
+    /// # Errors
+    /// Words that name a header which cannot be sent, never its value.
+    pub(crate) fn of(request: OutboundRequest) -> Result<Self, String> {
+        let mut headers = headers(&request.headers)?;
+        // Some servers answer 406 to who says nothing.
+        headers
+            .entry(header::ACCEPT)
+            .or_insert(HeaderValue::from_static("*/*"));
+        let uri = Uri::try_from(request.url.as_str())
+            .map_err(|_| "the target URL holds something that cannot be sent by HTTP".to_owned())?;
+        Ok(Self {
+            url: request.url.as_url().clone(),
+            uri,
+            headers,
+            body: request.body,
+        })
+    }
 }
 
 fn headers(given: &[(String, Value)]) -> Result<HeaderMap, String> {

@@ -13,7 +13,7 @@ mod proxy;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -21,6 +21,7 @@ use tokio_rustls::TlsConnector;
 use tower::BoxError;
 
 use crate::egress::EgressConfig;
+use crate::request::Post;
 use crate::resolve::Names;
 use crate::way::Answer;
 use connector::{Connector, Parts};
@@ -57,13 +58,13 @@ impl Tunnel {
         }
     }
 
-    pub(crate) async fn send(
-        &self,
-        request: Request<Bytes>,
-        keeps: bool,
-    ) -> Result<Answer, BoxError> {
+    pub(crate) async fn send(&self, post: Post, keeps: bool) -> Result<Answer, BoxError> {
         let client = if keeps { &self.keeping } else { &self.single };
-        let response = client.request(request.map(Full::new)).await?;
+        let mut request = Request::new(Full::new(post.body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = post.uri;
+        *request.headers_mut() = post.headers;
+        let response = client.request(request).await?;
         let origin: Option<&Origin> = response.extensions().get();
         let local = origin.map(|origin| {
             origin.meter.answered();

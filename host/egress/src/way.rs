@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body_util::combinators::UnsyncBoxBody;
 use tower::BoxError;
 
 use crate::direct::Direct;
+use crate::request::Post;
 use crate::tunnel::Tunnel;
 
 /// Chosen once, by whether a proxy is configured.
@@ -30,14 +31,10 @@ impl Way {
     ///
     /// # Cancel safety
     /// Dropping the future drops the connection.
-    pub(crate) async fn send(
-        &self,
-        request: Request<Bytes>,
-        keeps: bool,
-    ) -> Result<Answer, BoxError> {
+    pub(crate) async fn send(&self, post: Post, keeps: bool) -> Result<Answer, BoxError> {
         match self {
-            Self::Direct(direct) => direct.send(request, keeps).await,
-            Self::Tunnel(tunnel) => tunnel.send(request, keeps).await,
+            Self::Direct(direct) => direct.send(post, keeps).await,
+            Self::Tunnel(tunnel) => tunnel.send(post, keeps).await,
         }
     }
 }

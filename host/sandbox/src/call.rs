@@ -29,11 +29,19 @@ pub(crate) struct Answer {
     pub(crate) usage: Usage,
 }
 
+impl Code {
+    /// For one instance of it.
+    fn store(&self, limits: &Limits, origin: &Origin<'_>, log: &GuestLog) -> Store<Guest> {
+        let running = self.ticker.run();
+        Guest::store(self.pre.engine(), running, limits, origin, log.clone())
+    }
+}
+
 /// # Cancel safety
 /// Dropping the future drops the store and with it all of the call.
 pub(crate) async fn transform(code: &Code, limits: &Limits, input: Input<'_>) -> Answer {
     let log = GuestLog::new(limits.log_bytes_max);
-    let mut store = Guest::store(code.pre.engine(), limits, &input.origin, log.clone());
+    let mut store = code.store(limits, &input.origin, &log);
     let called = call_transform(code, &mut store, &input);
     let result = match bounded(limits, &log, called).await {
         Ok(Ok(outcome)) => sized(outcome, limits),
@@ -81,13 +89,13 @@ pub(crate) async fn introduce(
         event_id: "",
         occurred_at: whisperer_domain::time::Timestamp(0),
     };
-    let mut store = Guest::store(code.pre.engine(), limits, &origin, log.clone());
+    let mut store = code.store(limits, &origin, &log);
     let introduced = async {
         code.pre.instantiate_async(&mut store).await?;
         let Some(describer) = &code.describer else {
             return Ok(None);
         };
-        let mut store = Guest::store(code.pre.engine(), limits, &origin, log.clone());
+        let mut store = code.store(limits, &origin, &log);
         let described = describer.instantiate_async(&mut store).await?;
         let description = described
             .whisperer_plugin_describe()
@@ -161,6 +169,7 @@ mod tests {
     use super::{Answer, Input, transform, types};
     use crate::bindings::whisperer::plugin::log::Level;
     use crate::config::SandboxConfig;
+    use crate::engine::Ticker;
     use crate::guest::{Guest, Origin};
     use crate::limits::Limits;
     use crate::linker::linker;
@@ -170,9 +179,16 @@ mod tests {
 
     const CALLS_MAX: usize = 2;
 
-    pub(super) async fn call(engine: &Engine, linker: &Linker<Guest>, name: &str) -> Answer {
+    pub(super) async fn call(
+        engine: &Engine,
+        ticker: &Ticker,
+        linker: &Linker<Guest>,
+        name: &str,
+    ) -> Answer {
         let limits = Limits::default();
-        let code = compile(engine, linker, &wat(name), &limits).ok().unwrap();
+        let code = compile(engine, ticker, linker, &wat(name), &limits)
+            .ok()
+            .unwrap();
         let text = |text: &str| text.to_owned();
         let target = types::Target {
             hook_id: text("1"),
@@ -209,7 +225,7 @@ mod tests {
             ..SandboxConfig::new("unused")
         };
         let engine = engine::build(&config).unwrap();
-        engine::start_ticking(&engine).unwrap();
+        let ticker = Ticker::start(&engine).unwrap();
         let sound = linker(&engine).unwrap();
         let mut broken = linker(&engine).unwrap();
         broken.allow_shadowing(true);
@@ -219,10 +235,10 @@ mod tests {
         })
         .unwrap();
         for _ in 0..limits::CORE_INSTANCES_MAX {
-            let answer = call(&engine, &broken, "log-flood").await;
+            let answer = call(&engine, &ticker, &broken, "log-flood").await;
             let trouble = answer.result.unwrap_err();
             assert_eq!(trouble.kind, PluginFailure::Failed, "{}", trouble.message);
-            let answer = call(&engine, &sound, "good").await;
+            let answer = call(&engine, &ticker, &sound, "good").await;
             assert!(matches!(answer.result, Ok(types::Outcome::Unchanged)));
         }
     }

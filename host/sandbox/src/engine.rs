@@ -1,8 +1,9 @@
 //! The one wasmtime engine, and the thread that makes its time pass.
 
+mod ticker;
+
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use wasmtime::{
@@ -16,6 +17,8 @@ use crate::limits::{
     CORE_INSTANCES_MAX, DEEP_FRAMES, MEMORIES_MAX, MEMORY_BYTES_CEILING, TABLE_ELEMENTS_MAX,
     TABLES_MAX,
 };
+
+pub(crate) use ticker::{Running, Ticker};
 
 /// One epoch. A guest gives way this often while it computes.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
@@ -158,27 +161,4 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
     }
     Ok(())
-}
-
-/// Makes time pass for guests until the engine is dropped. A thread of its own, because guests
-/// may be all that the runtime's threads are doing.
-///
-/// # Errors
-/// The thread cannot be started.
-pub(crate) fn start_ticking(engine: &Engine) -> Result<(), SandboxError> {
-    let engine = engine.weak();
-    let ticker = move || {
-        loop {
-            thread::sleep(TICK);
-            match engine.upgrade() {
-                Some(engine) => engine.increment_epoch(),
-                None => return,
-            }
-        }
-    };
-    thread::Builder::new()
-        .name("plugin-epochs".to_owned())
-        .spawn(ticker)
-        .map(drop)
-        .map_err(SandboxError::Ticker)
 }

@@ -7,7 +7,7 @@ use whisperer_domain::time::Timestamp;
 
 use crate::bindings::whisperer::plugin::{log, types};
 use crate::chance::{EventClock, EventRandom};
-use crate::engine::TICK;
+use crate::engine::{Running, TICK};
 use crate::guest_log::GuestLog;
 use crate::limits::{
     CORE_INSTANCES_MAX, HANDLES_MAX, Limits, MEMORIES_MAX, OUTPUT_EXTRA_BYTES, RANDOM_BYTES_MAX,
@@ -26,6 +26,8 @@ pub(crate) struct Guest {
     pub(crate) clock: EventClock,
     meter: Meter,
     log: GuestLog,
+    /// Time passes for it.
+    _running: Running,
 }
 
 /// What a call took of the machine, beside its time.
@@ -50,6 +52,7 @@ impl Guest {
     /// A store with every limit set. Time runs from here.
     pub(crate) fn store(
         engine: &Engine,
+        running: Running,
         limits: &Limits,
         origin: &Origin<'_>,
         log: GuestLog,
@@ -77,6 +80,7 @@ impl Guest {
             clock,
             meter: Meter::new(limits.memory_bytes_max),
             log,
+            _running: running,
         };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.meter);

@@ -18,6 +18,7 @@ use crate::bindings::describer::DescriberPre;
 use crate::bindings::describer::exports::whisperer::plugin::describe::Description;
 use crate::call::introduce;
 use crate::compiler::{Compiled, Compiler};
+use crate::engine::Ticker;
 use crate::fit::Fit;
 use crate::folder::Unit;
 use crate::guest::Guest;
@@ -37,6 +38,7 @@ pub(crate) struct Code {
     pub(crate) pre: PluginPre<Guest>,
     pub(crate) describer: Option<DescriberPre<Guest>>,
     pub(crate) imports: Vec<String>,
+    pub(crate) ticker: Ticker,
 }
 
 /// Why there is no new generation.
@@ -50,6 +52,7 @@ pub(crate) enum NotLoaded {
 
 pub(crate) struct Loader {
     engine: Engine,
+    ticker: Ticker,
     linker: Arc<Linker<Guest>>,
     limits: Limits,
     /// And the cache that it compiles into. None: it is done in this process.
@@ -61,12 +64,14 @@ pub(crate) struct Loader {
 impl Loader {
     pub(crate) fn new(
         engine: Engine,
+        ticker: Ticker,
         linker: Linker<Guest>,
         limits: Limits,
         compiler: Option<(Compiler, PathBuf)>,
     ) -> Self {
         Self {
             engine,
+            ticker,
             linker: Arc::new(linker),
             limits,
             compiler,
@@ -156,13 +161,14 @@ impl Loader {
         limits: Limits,
     ) -> Result<Code, NotLoaded> {
         let (answer, made) = oneshot::channel();
-        let (engine, linker) = (self.engine.clone(), Arc::clone(&self.linker));
+        let (engine, ticker) = (self.engine.clone(), self.ticker.clone());
+        let linker = Arc::clone(&self.linker);
         let work = move || {
             step_back();
             // Nobody waits any more: the sandbox is ending.
             let _ = answer.send(match compiled {
-                Compiled::Elsewhere => link(&engine, &linker, &bytes, &limits),
-                Compiled::Not => compile(&engine, &linker, &bytes, &limits),
+                Compiled::Elsewhere => link(&engine, &ticker, &linker, &bytes, &limits),
+                Compiled::Not => compile(&engine, &ticker, &linker, &bytes, &limits),
             });
         };
         thread::Builder::new()
@@ -188,16 +194,18 @@ fn step_back() {
 /// What nobody looked at yet.
 pub(crate) fn compile(
     engine: &Engine,
+    ticker: &Ticker,
     linker: &Linker<Guest>,
     bytes: &[u8],
     limits: &Limits,
 ) -> Result<Code, String> {
     effort::check(bytes)?;
-    link(engine, linker, bytes, limits)
+    link(engine, ticker, linker, bytes, limits)
 }
 
 fn link(
     engine: &Engine,
+    ticker: &Ticker,
     linker: &Linker<Guest>,
     bytes: &[u8],
     limits: &Limits,
@@ -218,6 +226,7 @@ fn link(
         pre: PluginPre::new(pre).map_err(unfit)?,
         describer,
         imports: shape.imports,
+        ticker: ticker.clone(),
     })
 }
 

@@ -13,7 +13,7 @@ use whisperer_domain::port::{Bell, BoxFuture, Catalog, Transform, TransformJob, 
 
 use crate::chain::{self, Purpose};
 use crate::config::SandboxConfig;
-use crate::engine;
+use crate::engine::{self, Ticker};
 use crate::error::SandboxError;
 use crate::guest::Usage;
 use crate::linker::linker;
@@ -67,10 +67,10 @@ impl Sandbox {
         std::fs::create_dir_all(&config.folder).map_err(unusable)?;
         std::fs::read_dir(&config.folder).map_err(unusable)?;
         let engine = engine::build(&config)?;
-        engine::start_ticking(&engine)?;
+        let ticker = Ticker::start(&engine)?;
         let linker = linker(&engine)?;
         let compiler = config.compiler.clone().zip(config.cache.clone());
-        let loader = Arc::new(Loader::new(engine, linker, config.limits, compiler));
+        let loader = Arc::new(Loader::new(engine, ticker, linker, config.limits, compiler));
         let sandbox = Arc::new(Self {
             registry: ArcSwap::from_pointee(remembered(&*catalog, &config)),
             turns: Arc::new(Semaphore::new(config.calls_max)),

@@ -11,7 +11,7 @@ use whisperer_domain::plugin::PluginFailure;
 
 use super::tests::call;
 use crate::config::SandboxConfig;
-use crate::engine::{self, TICK};
+use crate::engine::{self, TICK, Ticker};
 use crate::limits::Limits;
 use crate::linker::linker;
 
@@ -36,7 +36,7 @@ fn tick(engine: &wasmtime::Engine, polls: &Polls, done: &AtomicBool) {
 #[tokio::test(start_paused = true)]
 async fn who_does_not_end_gets_its_time_and_two_ticks_at_most() {
     let engine = engine::build(&SandboxConfig::new("unused")).unwrap();
-    let linker = linker(&engine).unwrap();
+    let (linker, by_hand) = (linker(&engine).unwrap(), Ticker::by_hand());
     let own_ticks = Limits::default().own_time.as_millis() / TICK.as_millis();
     for name in ["spin", "exponential", "indirect"] {
         let (polls, done) = (Polls::default(), Arc::new(AtomicBool::new(false)));
@@ -44,7 +44,7 @@ async fn who_does_not_end_gets_its_time_and_two_ticks_at_most() {
             let (engine, polls, done) = (engine.clone(), Arc::clone(&polls), Arc::clone(&done));
             move || tick(&engine, &polls, &done)
         });
-        let mut called = pin!(call(&engine, &linker, name));
+        let mut called = pin!(call(&engine, &by_hand, &linker, name));
         let answer = std::future::poll_fn(|context| {
             polls.fetch_add(1, Ordering::AcqRel);
             called.as_mut().poll(context)
