@@ -132,6 +132,8 @@ impl Compiler {
             .arg(self.bounds.memory_bytes.to_string())
             // The environment holds the admin token, and settings that mean nothing to it.
             .env_clear()
+            // The allocator takes what it needs and no more: what it reserves counts as taken.
+            .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

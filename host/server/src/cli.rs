@@ -17,7 +17,7 @@ use whisperer_store::{StoreError, Trouble};
 use crate::config::{self, Config, Flags};
 use crate::control::Report;
 use crate::stdout::say;
-use crate::{core_dumps, telemetry, wiring};
+use crate::{core_dumps, small_pages, telemetry, wiring};
 
 #[derive(Parser)]
 #[command(name = "whisperer", version, about = "Delivers webhooks")]
@@ -138,6 +138,7 @@ fn serve(file: Option<&Path>, flags: &Flags) -> anyhow::Result<()> {
     secret::prepare()?;
     let config = Config::load(file, flags)?;
     telemetry::start(&config)?;
+    small_pages::prefer();
     if !config.core_dumps {
         core_dumps::forbid();
     }

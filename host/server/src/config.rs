@@ -106,7 +106,7 @@ impl Default for Config {
             token_rate: 0,
             event_body_bytes_max: 1 << 20,
             body_memory_bytes_max: 128 << 20,
-            store_cache_bytes: 64 << 20,
+            store_cache_bytes: 8 << 20,
             store_queue_max: 4096,
             store_queue_bytes_max: 64 << 20,
             store_quick_repair: false,

@@ -24,6 +24,7 @@ mod open_files;
 mod readiness;
 mod recorder;
 mod signals;
+mod small_pages;
 mod stdout;
 mod telemetry;
 mod wiring;

@@ -40,7 +40,7 @@ impl StoreConfig {
         Self {
             path: path.into(),
             key_file: key_file.into(),
-            cache_bytes: 64 << 20,
+            cache_bytes: 8 << 20,
             queue_max: 4096,
             queue_bytes_max: 64 << 20,
             commit_rows_max: 16_384,

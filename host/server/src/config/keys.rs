@@ -153,8 +153,8 @@ pub const KEYS: [Key; 33] = [
     ),
     Key::new(
         "store_cache_bytes",
-        "67108864",
-        "The database's page cache.",
+        "8388608",
+        "The database's own page cache, beside the system's.",
     ),
     Key::new(
         "store_queue_max",
