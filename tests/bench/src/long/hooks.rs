@@ -1,0 +1,42 @@
+//! Speed with many hooks, each of which gets its own type of events: one server for each number of
+//! hooks, all there at one time, and measured in turns.
+
+use serde_json::Value;
+
+use super::{Bench, Curve};
+use crate::speed::{self, Measured, Point, Run};
+
+pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Value> {
+    let points: Vec<Point> = bench
+        .sizes
+        .hooks
+        .iter()
+        .copied()
+        .map(Point::hooks)
+        .collect();
+    let mut scenes = Vec::new();
+    for point in &points {
+        bench.say(Curve::Hooks, &format!("registering {}", point.name));
+        scenes.push(bench.subject.open(point).await?);
+    }
+    let mut runs: Vec<Vec<Run>> = points.iter().map(|_| Vec::new()).collect();
+    for nth in 1..=bench.sizes.runs {
+        for (turn, point) in points.iter().enumerate() {
+            let run = speed::run_in(&scenes[turn], point, bench.sizes.lasts).await?;
+            let words = speed::words(&run);
+            bench.say(Curve::Hooks, &format!("{} {nth}: {words}", point.name));
+            runs[turn].push(run);
+        }
+    }
+    for scene in scenes {
+        scene.end().await?;
+    }
+    let first = runs.first().cloned().unwrap_or_default();
+    let pairs = points.into_iter().zip(runs);
+    let measured: Vec<Measured> = pairs
+        .map(|(point, runs)| Measured::pair(point, first.clone(), runs))
+        .collect();
+    println!("\nMany hooks. A: with as many as the first; B: with as many as the point says.\n");
+    speed::compare(&measured);
+    Ok(serde_json::to_value(measured)?)
+}
