@@ -55,10 +55,6 @@ impl Server {
         })
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.pid
-    }
-
     pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
         Usage::of(self.pid)
     }

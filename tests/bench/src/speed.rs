@@ -23,7 +23,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::floor::{Effort, Floor};
+use crate::floor::Floor;
 use crate::target::Target;
 use crate::usage::load_average;
 use crate::world::Stage;

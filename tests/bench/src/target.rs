@@ -109,12 +109,6 @@ impl Target {
         Ok(())
     }
 
-    /// Whether a hook can be told which plugins it has.
-    pub(crate) fn takes_plugins(&self) -> bool {
-        let named = |call: &Call| cut(&call.body).contains(&Cut::Name("plugins"));
-        self.hook.iter().any(named)
-    }
-
     /// `stem`, `rest`: see [`Template::new`].
     pub(crate) fn posts(&self, stem: &str, types: &Types, rest: &str) -> anyhow::Result<Posts> {
         let body = self.with_values(&self.post.body);
@@ -242,7 +236,6 @@ mod tests {
     #[test]
     fn a_hook_is_registered_with_all_that_is_known_of_it() {
         let target = Target::whisperer("http://127.0.0.1:1", "t").unwrap();
-        assert!(target.takes_plugins());
         let calls = target.hook_calls("a.b", "http://127.0.0.1:2/count/0", "[]");
         let calls = calls.unwrap();
         let body: serde_json::Value = serde_json::from_str(calls[0].body()).unwrap();

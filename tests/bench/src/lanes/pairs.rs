@@ -2,6 +2,7 @@
 //! machines drift over minutes, and the spread of the pairs is told beside their middle.
 
 use crate::lanes::report::Verdict;
+use crate::speed::Spread;
 
 pub(crate) struct Pairs(Vec<Pair>);
 
@@ -39,12 +40,7 @@ impl Pairs {
 
     /// The middle of beside over without.
     fn ratio(&self) -> f64 {
-        let ratios = self.ratios();
-        let (below, above) = ((ratios.len().max(1) - 1) / 2, ratios.len() / 2);
-        match (ratios.get(below), ratios.get(above)) {
-            (Some(below), Some(above)) => (below + above) / 2.0,
-            (None, _) | (_, None) => f64::NAN,
-        }
+        Spread::of(self.ratios()).map_or(f64::NAN, |it| it.median)
     }
 
     fn ratios(&self) -> Vec<f64> {

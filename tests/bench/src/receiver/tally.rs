@@ -109,7 +109,7 @@ impl Tally {
         }
     }
 
-    /// Answers how many came that had not come before.
+    /// Answers how many came by now that had not come before.
     pub(crate) fn note(&mut self, hook: Option<u32>, stamp: Option<Stamp>, at_us: u64) -> u64 {
         let (Some(hook), Some(stamp)) = (hook, stamp) else {
             self.summary.strays += 1;
@@ -126,14 +126,15 @@ impl Tally {
             }
         };
         let row = row.filter(|_| nth < EVENTS_MAX);
-        match row.and_then(|row| self.seen.get_mut(row)) {
+        let bits = row.and_then(|row| self.seen.get_mut(row));
+        match bits.map(|bits| bits.set(nth)) {
             None => self.summary.strays += 1,
-            Some(bits) if bits.set(nth) => {
+            Some(true) => {
                 self.summary.distinct += 1;
                 self.summary.last_us = at_us;
                 self.times.note_us(at_us.saturating_sub(stamp.due_us));
             }
-            Some(_) => self.summary.duplicates += 1,
+            Some(false) => self.summary.duplicates += 1,
         }
         self.summary.distinct
     }

@@ -31,9 +31,15 @@ impl Prepared {
     /// # Errors
     /// The answer is no success.
     pub(crate) async fn send(self, http: &reqwest::Client) -> anyhow::Result<()> {
-        let Self { field, url, .. } = &self;
-        let request = http.request(self.method.clone(), url.clone());
-        let answer = request.headers(self.headers).body(self.body).send().await;
+        let Self {
+            field,
+            method,
+            url,
+            headers,
+            body,
+        } = self;
+        let request = http.request(method, url.clone()).headers(headers);
+        let answer = request.body(body).send().await;
         let answer = answer.with_context(|| format!("{field}: {url} does not answer"))?;
         let status = answer.status();
         let text = answer.text().await.unwrap_or_default();
