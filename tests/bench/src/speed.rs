@@ -15,7 +15,7 @@ mod subject;
 mod table;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -32,6 +32,9 @@ pub(crate) use point::{Lasts, Point};
 pub(crate) use run::{Run, load, measure as run_in, run};
 pub(crate) use subject::{Scene, Subject};
 pub(crate) use table::{compare, print_rows, thousands, words};
+
+/// To start a server, and to wait for what is under way: only to say beforehand how long it takes.
+const AROUND: Duration = Duration::from_millis(900);
 
 #[derive(Args)]
 pub(crate) struct Asked {
@@ -120,6 +123,7 @@ struct Session<'a> {
     points: Vec<Point>,
     lasts: Lasts,
     start: Instant,
+    load_at_start: f64,
     measured: Vec<Measured>,
     /// What could not be measured, and why.
     failed: Vec<String>,
@@ -136,6 +140,7 @@ impl<'a> Session<'a> {
                 false => Lasts::whole(),
             },
             start: Instant::now(),
+            load_at_start: load_average(),
             measured: Vec::new(),
             failed: Vec::new(),
         })
@@ -210,25 +215,42 @@ impl<'a> Session<'a> {
     }
 
     fn announce(&self) {
-        let names: Vec<String> = (0..)
-            .zip(&self.subjects)
-            .map(|(nth, it)| format!("{}{}", self.letter(nth).trim_start(), it.name()))
-            .collect();
-        println!("Speed of {}", names.join(", against "));
-        let runs = self.points.len() * self.subjects.len();
+        let names = (0..).zip(&self.subjects).map(|(nth, subject)| {
+            let letter = self.letter(nth).trim_start();
+            format!("{letter} {}", subject.name())
+                .trim_start()
+                .to_owned()
+        });
+        println!("Speed of {}", names.collect::<Vec<_>>().join(", against "));
+        let minutes = self.takes().as_secs().div_ceil(60);
         println!(
-            "{} points, {} runs each.\n",
+            "{} points, {} runs of each: about {minutes} min.\n",
             self.points.len(),
-            runs / self.points.len().max(1) * usize::try_from(self.asked.runs).unwrap_or(1)
+            self.asked.runs
         );
+    }
+
+    fn takes(&self) -> Duration {
+        let Lasts {
+            warm_up,
+            measure,
+            floor,
+        } = self.lasts;
+        let points = u32::try_from(self.points.len()).unwrap_or(u32::MAX);
+        let subjects = u32::try_from(self.subjects.len()).unwrap_or(u32::MAX);
+        let runs = (AROUND + warm_up + measure) * (points * subjects * self.asked.runs);
+        match subjects {
+            1 => runs + (floor.warm_up * 2 + floor.http * 2 + floor.disk * 3) * points,
+            _ => runs,
+        }
     }
 
     /// Tells two builds apart.
     fn letter(&self, subject: usize) -> &'static str {
         match (self.subjects.len(), subject) {
             (1, _) => "",
-            (_, 0) => " A ",
-            (_, _) => " B ",
+            (_, 0) => " A",
+            (_, _) => " B",
         }
     }
 
@@ -247,8 +269,12 @@ impl<'a> Session<'a> {
             _ => table::compare(&self.measured),
         }
         println!(
-            "Measured in {} s; {cores} cores shared by server, generator and receiver.",
-            self.start.elapsed().as_secs()
+            "Measured in {} s; {cores} cores shared by server, generator and receiver. Load average of \
+             the last minute {:.1} at the start, {:.1} at the end: much more than {cores} means that \
+             something else wanted the processors, and so does a generator that is late.",
+            self.start.elapsed().as_secs(),
+            self.load_at_start,
+            load_average()
         );
         if self.asked.quick {
             println!("A quick run tries the tool out: its figures mean little.");
@@ -273,6 +299,8 @@ impl<'a> Session<'a> {
             "quick": self.asked.quick,
             "cores": cores,
             "lasts": self.lasts,
+            "load_average_at_start": self.load_at_start,
+            "load_average_at_end": load_average(),
             "took_secs": self.start.elapsed().as_secs(),
             "points": self.measured,
             "failed": self.failed,

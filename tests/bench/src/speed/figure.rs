@@ -29,7 +29,7 @@ const fn figure(
     }
 }
 
-pub(crate) const FIGURES: [Figure; 15] = [
+pub(crate) const FIGURES: [Figure; 16] = [
     figure("deliveries/s", ["deliv.", "/s"], 0, |run| {
         Some(run.deliveries_per_sec)
     }),
@@ -47,6 +47,9 @@ pub(crate) const FIGURES: [Figure; 15] = [
     }),
     figure("accepted p99, ms", ["", "p99"], 2, |run| {
         Some(run.answers.p99_ms)
+    }),
+    figure("generator late p99, ms", ["late", "p99 ms"], 2, |run| {
+        Some(run.late.p99_ms)
     }),
     figure("server CPU, s per 10,000", ["CPU s", "server"], 3, |run| {
         run.server_cpu

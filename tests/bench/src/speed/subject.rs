@@ -45,8 +45,8 @@ pub(crate) struct Scene {
 }
 
 enum Place {
-    Ours(World),
-    Elsewhere(Receiver),
+    Ours(Box<World>),
+    Elsewhere(Box<Receiver>),
 }
 
 impl Subject {
@@ -106,7 +106,7 @@ impl Subject {
                     http,
                     stem,
                     next: Cell::new(0),
-                    place: Place::Ours(world),
+                    place: Place::Ours(Box::new(world)),
                 };
                 scene.register(&scene.stem, point).await?;
                 if let (Some(kept), Place::Ours(world)) = (kept, &scene.place) {
@@ -116,7 +116,7 @@ impl Subject {
             }
             Self::Elsewhere(target) => Scene {
                 target: target.as_ref().clone(),
-                place: Place::Elsewhere(Receiver::start(&http).await?),
+                place: Place::Elsewhere(Box::new(Receiver::start(&http).await?)),
                 http,
                 stem,
                 next: Cell::new(0),

@@ -112,7 +112,8 @@ pub(crate) fn thousands(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
     let whole = text.find('.').unwrap_or(text.len());
     let mut grouped = String::new();
-    for (nth, letter) in text.chars().enumerate() {
+    // Digits, a point and a sign: a byte each.
+    for (nth, letter) in text.char_indices() {
         let before = nth > 0 && nth < whole && !text[..nth].ends_with('-');
         if before && (whole - nth).is_multiple_of(3) {
             grouped.push(',');
