@@ -11,7 +11,7 @@ use redb::{Database, Durability, TableDefinition};
 use serde::Serialize;
 
 use crate::quantiles::{Quantiles, Times};
-use crate::usage::Usage;
+use crate::usage::own_thread_secs;
 
 const TABLE: TableDefinition<u64, &[u8]> = TableDefinition::new("records");
 const APPENDED_BYTES: usize = 4_096;
@@ -70,17 +70,16 @@ fn records(file: &Path, record: &[u8], batch: u64, lasts: Duration) -> anyhow::R
     };
     // The first makes the table and lets the file grow.
     commit()?;
-    let own = || Usage::of(std::process::id());
-    let (start, before) = (Instant::now(), own()?);
+    let (start, before) = (Instant::now(), own_thread_secs());
     let mut records = 0;
     while start.elapsed() < lasts {
         commit()?;
         records += batch;
     }
-    let (took, after) = (start.elapsed(), own()?);
+    let (took, after) = (start.elapsed(), own_thread_secs());
     let each = |secs: f64| 1e6 * secs / records.max(1) as f64;
     Ok(Record {
-        cpu_us: each(after.cpu_secs - before.cpu_secs),
+        cpu_us: each(after - before),
         whole_us: each(took.as_secs_f64()),
     })
 }
