@@ -60,11 +60,13 @@ impl Receiver {
     /// Waits until so many deliveries came, or for so long. The receiver says it by itself: asking
     /// again and again would cost it time.
     pub(crate) async fn until_counted(&self, count: u64, within: Duration) -> anyhow::Result<()> {
-        let asked = self.ask("/-/until", count.to_string());
-        match tokio::time::timeout(within, asked).await {
-            Ok(answer) => answer.map(drop),
+        let request = self.http.post(format!("{}/-/until", self.child.base));
+        let request = request.body(count.to_string()).timeout(within);
+        match request.send().await {
+            Ok(answer) => answer.error_for_status().map(drop).map_err(Into::into),
             // What is missing is in the summary.
-            Err(_) => Ok(()),
+            Err(why) if why.is_timeout() => Ok(()),
+            Err(why) => Err(why.into()),
         }
     }
 

@@ -125,16 +125,17 @@ struct Session<'a> {
     start: Instant,
     load_at_start: f64,
     measured: Vec<Measured>,
-    /// What could not be measured, and why.
+    /// Points that could not be measured; why was said then.
     failed: Vec<String>,
 }
 
 impl<'a> Session<'a> {
     fn begin(asked: &'a Asked) -> anyhow::Result<Self> {
+        let points = chosen(&asked.only)?;
         Ok(Self {
             asked,
             subjects: subjects(asked)?,
-            points: chosen(&asked.only)?,
+            points,
             lasts: match asked.quick {
                 true => Lasts::quick(),
                 false => Lasts::whole(),
@@ -155,9 +156,8 @@ impl<'a> Session<'a> {
                 continue;
             }
             if let Err(why) = self.point(&point).await {
-                let why = format!("{}: broke off: {why:#}", point.name);
-                self.say(&why);
-                self.failed.push(why);
+                self.say(&format!("{}: broke off: {why:#}", point.name));
+                self.failed.push(point.name);
             }
         }
         self.report()
@@ -262,6 +262,8 @@ impl<'a> Session<'a> {
         println!();
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         match self.subjects.len() {
+            // Nothing was measured.
+            _ if self.measured.is_empty() => {}
             1 => {
                 table::print(&self.measured);
                 limits::print(&self.measured, cores);
@@ -287,8 +289,8 @@ impl<'a> Session<'a> {
         }
         ensure!(
             self.failed.is_empty(),
-            "not everything could be measured:\n{}",
-            self.failed.join("\n")
+            "not everything could be measured: {} broke off",
+            self.failed.join(", ")
         );
         Ok(())
     }
