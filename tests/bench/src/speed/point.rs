@@ -9,12 +9,17 @@ use crate::floor::Effort;
 use crate::generator::Pace;
 use crate::receiver::Hooks;
 
+/// Whisperer takes some thousands of event types.
+const TYPES_MAX: u32 = 5_000;
+
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Point {
     pub(crate) name: String,
     /// What is varied: points of a group stand together.
     pub(crate) group: &'static str,
     pub(crate) hooks: Hooks,
+    /// Beside them, of a type of which there are no events.
+    pub(crate) idle_hooks: u32,
     pub(crate) connections: u32,
     pub(crate) payload_bytes: usize,
     pub(crate) pace: Pace,
@@ -64,6 +69,7 @@ impl Point {
             name: "base".to_owned(),
             group: "base",
             hooks: Hooks::Every(1),
+            idle_hooks: 0,
             connections: 64,
             payload_bytes: 1_024,
             pace: Pace::Closed,
@@ -71,10 +77,12 @@ impl Point {
         }
     }
 
-    /// Each event to one of so many hooks.
+    /// Each event to one of so many hooks; where there are more than can have a type of their own,
+    /// the others get none.
     pub(crate) fn hooks(count: u32) -> Self {
         Self::varied("hooks", format!("hooks-{count}"), |it| {
-            it.hooks = Hooks::OneOf(count);
+            it.hooks = Hooks::OneOf(count.min(TYPES_MAX));
+            it.idle_hooks = count.saturating_sub(TYPES_MAX);
         })
     }
 

@@ -185,6 +185,15 @@ impl Scene {
         self.each(many, |hook| {
             target.hook_calls(&event_type(hook), &url(hook), plugins)
         })
+        .await?;
+        if point.idle_hooks == 0 {
+            return Ok(());
+        }
+        let idle = &format!("{stem}.idle");
+        self.each(1, |_| target.event_type_calls(idle)).await?;
+        self.each(point.idle_hooks, |hook| {
+            target.hook_calls(idle, &url(many + hook), plugins)
+        })
         .await
     }
 
