@@ -9,7 +9,7 @@ BUILT    := $(TARGET)/$(WASM)/guest
 DIST     := plugins/dist
 BENCH    := $(TARGET)/bench
 
-.PHONY: demo announce run test torture plugins build lint toolchain clean bench-plugins bench-guests bench-lanes foreign schemathesis fuzz fuzz-keep fuzz-tools
+.PHONY: demo announce run test torture plugins build lint toolchain clean bench bench-long bench-plugins bench-js bench-guests bench-lanes foreign schemathesis fuzz fuzz-keep fuzz-tools
 
 demo: announce build plugins
 	@$(TARGET)/release/examples/demo --plugins $(DIST) $(DEMO)
@@ -52,19 +52,36 @@ bench-plugins: build plugins bench-guests
 	$(TARGET)/release/examples/bench_plugins $(DIST) $(BUILT)/unchanged.wasm \
 		$(BENCH)/js-redact/dist/js-redact.wasm $(BENCH)/py-hello/dist/py-hello.wasm
 
-bench-guests: build
+# Those of the guests that `make bench` measures too; JavaScript where npm is.
+bench-js: build
 	cargo rustc --profile guest --target $(WASM) -p unchanged --lib --crate-type cdylib
 	@rm -rf $(BENCH)/js-redact
 	@$(TARGET)/release/whisperer plugin new js-redact --lang javascript --path $(BENCH)/js-redact
 	@cp tests/foreign/redact.js $(BENCH)/js-redact/src/plugin.js
 	@$(TARGET)/release/whisperer plugin build $(BENCH)/js-redact || echo "JavaScript is left out."
+
+bench-guests: bench-js
 	@test -d $(BENCH)/py-hello || $(TARGET)/release/whisperer plugin new py-hello --lang python --path $(BENCH)/py-hello
 	@$(TARGET)/release/whisperer plugin build $(BENCH)/py-hello || echo "Python is left out."
+
+# How fast the release binary is, less than ten minutes of load on loopback, the machine's own limits
+# beside it; tests/bench/README.md says what is measured and how to read it. SPEED='--quick' tries it
+# out, SPEED='--only base' measures one point, SPEED='--only base --against OTHER' compares another
+# build with this one, in turns.
+bench: build plugins bench-js
+	$(TARGET)/release/whisperer-bench speed --folder $(TARGET)/bench-speed --json $(TARGET)/bench.json \
+		--component $(BUILT)/unchanged.wasm --component $(DIST)/redact.wasm \
+		--component $(BENCH)/js-redact/dist/js-redact.wasm $(SPEED)
+
+# How that changes as work grows: backlogs that are drained, many hooks, a long history. About half an
+# hour; LONG='--quick' tries it out.
+bench-long: build
+	$(TARGET)/release/whisperer-bench long --folder $(TARGET)/bench-long --json $(TARGET)/bench-long.json $(LONG)
 
 # What lanes promise, measured over the release binary: about 20 minutes of load on loopback.
 # LANES='--quick' tries it out, LANES='--only drain' runs one scenario, `--help` tells more.
 bench-lanes: build
-	$(TARGET)/release/examples/bench_lanes --folder $(TARGET)/bench-lanes \
+	$(TARGET)/release/whisperer-bench lanes --folder $(TARGET)/bench-lanes \
 		--json $(TARGET)/bench-lanes.json $(LANES)
 
 # What a server signs, verified by what receivers in Python and JavaScript use; components of others'

@@ -123,6 +123,21 @@ fn guests_know_only_the_contract() {
     }
 }
 
+/// It could otherwise measure what no other client sees, and no other server.
+#[test]
+fn the_load_tool_knows_the_server_by_http_only() {
+    let text = fs::read_to_string(root().join("tests/bench/Cargo.toml")).unwrap();
+    let manifest: toml::Table = text.parse().unwrap();
+    for section in ["dependencies", "dev-dependencies"] {
+        let own = own_dependencies(&manifest, section);
+        assert!(own.is_empty(), "the load tool knows {own:?}");
+    }
+    assert!(
+        manifest["dependencies"].get("reqwest").is_some(),
+        "its dependencies are where they are looked for"
+    );
+}
+
 #[test]
 fn heavy_dependencies_live_on_one_floor() {
     let at_home = [
