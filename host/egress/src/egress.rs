@@ -27,6 +27,8 @@ pub struct EgressConfig {
     pub policy: Arc<AddressPolicy>,
     /// For `Retry-After` dates only.
     pub clock: Arc<dyn Clock>,
+    /// As many as attempts to one host may be under way, about: with fewer, what the ones leave is
+    /// closed and opened anew for the next.
     pub pool_idle_per_host: usize,
     /// Shorter than receivers keep theirs, or requests meet connections that just closed.
     pub pool_idle_timeout: Duration,
@@ -47,7 +49,7 @@ impl EgressConfig {
         Self {
             policy,
             clock,
-            pool_idle_per_host: 8,
+            pool_idle_per_host: 128,
             pool_idle_timeout: Duration::from_secs(30),
             connections: Connections::new(1024),
             connect_timeout: Duration::from_secs(10),
