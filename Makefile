@@ -9,7 +9,7 @@ BUILT    := $(TARGET)/$(WASM)/guest
 DIST     := plugins/dist
 BENCH    := $(TARGET)/bench
 
-.PHONY: demo announce run test torture plugins build lint toolchain clean bench-plugins bench-guests bench-lanes foreign schemathesis fuzz fuzz-keep fuzz-tools
+.PHONY: demo announce run test torture plugins build lint toolchain clean bench-plugins bench-guests bench-lanes microbench foreign schemathesis fuzz fuzz-keep fuzz-tools
 
 demo: announce build plugins
 	@$(TARGET)/release/examples/demo --plugins $(DIST) $(DEMO)
@@ -66,6 +66,12 @@ bench-guests: build
 bench-lanes: build
 	$(TARGET)/release/examples/bench_lanes --folder $(TARGET)/bench-lanes \
 		--json $(TARGET)/bench-lanes.json $(LANES)
+
+# What the parts of a delivery cost by themselves: signing, scanning, records, commits, lanes, chains.
+# About four minutes; MICROBENCH='commits' runs those with this in their name.
+MICROBENCH :=
+microbench: toolchain
+	cargo bench --workspace --bench '*' -- --noplot $(MICROBENCH)
 
 # What a server signs, verified by what receivers in Python and JavaScript use; components of others'
 # tools, made straight from wit/, through a real server; and the templates that need such tools. Needs
