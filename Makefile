@@ -9,7 +9,7 @@ BUILT    := $(TARGET)/$(WASM)/guest
 DIST     := plugins/dist
 BENCH    := $(TARGET)/bench
 
-.PHONY: demo announce run test torture plugins build lint toolchain clean bench bench-long bench-plugins bench-js bench-guests bench-lanes foreign schemathesis fuzz fuzz-keep fuzz-tools
+.PHONY: demo announce run test torture plugins build lint toolchain clean bench bench-long bench-plugins bench-js bench-guests bench-lanes microbench foreign schemathesis fuzz fuzz-keep fuzz-tools
 
 demo: announce build plugins
 	@$(TARGET)/release/examples/demo --plugins $(DIST) $(DEMO)
@@ -83,6 +83,12 @@ bench-long: build
 bench-lanes: build
 	$(TARGET)/release/whisperer-bench lanes --folder $(TARGET)/bench-lanes \
 		--json $(TARGET)/bench-lanes.json $(LANES)
+
+# What the parts of a delivery cost by themselves: signing, scanning, records, commits, lanes, chains.
+# About four minutes; MICROBENCH='commits' runs those with this in their name.
+MICROBENCH :=
+microbench: toolchain
+	cargo bench --workspace --bench '*' -- --noplot $(MICROBENCH)
 
 # What a server signs, verified by what receivers in Python and JavaScript use; components of others'
 # tools, made straight from wit/, through a real server; and the templates that need such tools. Needs

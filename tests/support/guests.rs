@@ -15,7 +15,7 @@ pub(crate) const SHIPPED: [&str; 6] = [
     "slack",
 ];
 /// And those that only tests have.
-const OWN: [&str; 3] = ["hostile", "leaky", "stamp"];
+const OWN: [&str; 4] = ["hostile", "leaky", "stamp", "unchanged"];
 
 /// Where a guest of `tests/guests` or `plugins` lies once it is built.
 pub(crate) fn guest_file(name: &str) -> PathBuf {

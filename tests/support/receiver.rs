@@ -1,6 +1,7 @@
 //! A partner's endpoint: keeps what it got and answers as told.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::serve::ListenerExt as _;
 use tokio::task::JoinSet;
 
 /// One request as it arrived.
@@ -63,6 +65,8 @@ struct Shared {
     /// How long it thinks, after it has taken the request down.
     delay: Duration,
     got: Mutex<Vec<Received>>,
+    /// Made to it so far.
+    connections: AtomicUsize,
 }
 
 pub(crate) struct Receiver {
@@ -94,12 +98,17 @@ impl Receiver {
             answer,
             delay,
             got: Mutex::default(),
+            connections: AtomicUsize::default(),
         });
         let router = Router::new().fallback(take).with_state(Arc::clone(&shared));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a free port");
         let address = listener.local_addr().expect("it is bound");
+        let counting = Arc::clone(&shared);
+        let listener = listener.tap_io(move |_| {
+            counting.connections.fetch_add(1, Ordering::Relaxed);
+        });
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             axum::serve(listener, router)
@@ -123,6 +132,10 @@ impl Receiver {
 
     pub(crate) fn count(&self) -> usize {
         self.shared.got.lock().unwrap().len()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// Waits until at least `count` requests came, and answers them all.

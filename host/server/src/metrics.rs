@@ -13,6 +13,7 @@ pub(crate) struct Seen {
     pub(crate) stats: DeliveryStats,
     pub(crate) hooks_ordered: u64,
     pub(crate) space: Space,
+    pub(crate) commits: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -39,7 +40,7 @@ const fn count(name: &'static str, meaning: &'static str, read: fn(&Seen) -> u64
     }
 }
 
-const METRICS: [Metric; 15] = [
+const METRICS: [Metric; 16] = [
     level(
         "whisperer_lanes",
         "Hooks with deliveries that are pending, or with something to remember of their receivers.",
@@ -105,6 +106,11 @@ const METRICS: [Metric; 15] = [
         "whisperer_store_failures_total",
         "Calls of the store that failed and were repeated.",
         |seen| seen.stats.store_failures,
+    ),
+    count(
+        "whisperer_store_commits_total",
+        "Commits of the database since the start; each is a sync of the disk that many share.",
+        |seen| seen.commits,
     ),
     level(
         "whisperer_store_free_bytes",
@@ -235,6 +241,7 @@ mod tests {
                 free_bytes: Some(77),
                 is_short: true,
             },
+            commits: 78,
         };
         write(&mut text, &seen);
         let stock = Stock {
@@ -253,6 +260,7 @@ mod tests {
             "whisperer_lanes_breaker_open 2",
             "whisperer_lanes_paced 1",
             "whisperer_hooks_ordered 6",
+            "whisperer_store_commits_total 78",
             "whisperer_store_free_bytes 77",
             "whisperer_store_disk_short 1",
             "whisperer_attempts_running 4",

@@ -16,6 +16,9 @@
     reason = "what a bench cannot go on without ends it, with the place"
 )]
 
+#[path = "../benches/ground/store.rs"]
+mod ground;
+
 use std::hint::black_box;
 use std::path::Path;
 use std::process::Command;
@@ -23,41 +26,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use whisperer_domain::attempt::{Attempt, Timing};
 use whisperer_domain::catalog::CatalogChange;
 use whisperer_domain::delivery::CancelCause;
-use whisperer_domain::event::NewEvent;
 use whisperer_domain::event_type::{EventPattern, EventType};
 use whisperer_domain::filter::Filter;
 use whisperer_domain::hook::{Hook, HookStatus};
-use whisperer_domain::id::{AttemptId, EventId, HookId, Owner};
-use whisperer_domain::outcome::Outcome;
-use whisperer_domain::port::{
-    BoxFuture, Catalog, Clock, DeliveryQuery, Fence, HookEffect, Lanes, Lease, Ledger, Scope,
-    Settlement, Verdict,
-};
+use whisperer_domain::id::{HookId, Owner};
+use whisperer_domain::port::{Catalog, DeliveryQuery, HookEffect, Lanes, Ledger, Scope, Verdict};
 use whisperer_domain::secret::Secret;
 use whisperer_domain::sign::SignatureForm;
 use whisperer_domain::target_url::TargetUrl;
-use whisperer_domain::time::Timestamp;
 use whisperer_store::{MemoryStore, RedbStore, StoreConfig};
+
+use ground::{BenchClock, START, attempt, event, rss_bytes, settlement};
 
 const RUNS: u64 = 100;
 const AT_ONCE: u64 = 1000;
 /// Filling that takes longer is given up: the row says how far it came.
 const FILL_MAX: Duration = Duration::from_secs(120);
-
-struct BenchClock;
-
-impl Clock for BenchClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(1_764_000_000_000)
-    }
-
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::pending())
-    }
-}
 
 trait Store: Ledger + Lanes + Catalog {}
 impl<T: Ledger + Lanes + Catalog> Store for T {}
@@ -78,7 +64,7 @@ async fn main() {
         match &*kind {
             "memory" => {
                 let before = rss_bytes();
-                let store = MemoryStore::new(Arc::new(BenchClock));
+                let store = MemoryStore::new(BenchClock::new());
                 measure(&*store, size, before).await;
             }
             "redb" => redb(size).await,
@@ -118,10 +104,12 @@ async fn opened(folder: &Path) {
 }
 
 fn open(folder: &Path) -> Arc<RedbStore> {
-    let mut config = StoreConfig::new(folder.join("db"), folder.join("key"));
-    // Its pages would be taken for the hooks' memory.
-    config.cache_bytes = 1 << 20;
-    RedbStore::open(config, Arc::new(BenchClock)).unwrap()
+    let config = StoreConfig {
+        // Its pages would be taken for the hooks' memory.
+        cache_bytes: 1 << 20,
+        ..ground::config(folder)
+    };
+    RedbStore::open(config, BenchClock::new()).unwrap()
 }
 
 async fn measure(store: &dyn Store, size: u64, rss_before: u64) {
@@ -149,9 +137,7 @@ async fn measure(store: &dyn Store, size: u64, rss_before: u64) {
     .await;
     row("pause", async |run| {
         let mut hook = Hook::clone(&store.snapshot().hooks[&chosen(run)]);
-        hook.status = HookStatus::Paused {
-            since: BenchClock.now(),
-        };
+        hook.status = HookStatus::Paused { since: START };
         let change = CatalogChange::ReplaceHook(Box::new(hook));
         store.change(change).await.unwrap();
     })
@@ -179,7 +165,7 @@ async fn gone(store: &dyn Store, size: u64) {
     for run in 0..RUNS {
         let hook = HookId(first + 1 + run);
         let revision = store.snapshot().revision;
-        let event = event(size * 1000 + run);
+        let event = event(&format!("event-{}", size * 1000 + run), 0);
         store.accept(event, vec![hook], revision).await.unwrap();
         let query = DeliveryQuery {
             hook: Some(hook),
@@ -190,21 +176,13 @@ async fn gone(store: &dyn Store, size: u64) {
     }
     row("410", async |run| {
         let delivery = &due[usize::try_from(run).unwrap()];
-        let item = Settlement {
-            lease: Lease {
-                hook: delivery.hook,
-                fence: Fence(1),
-            },
-            sequence: delivery.sequence,
-            attempt: Some(attempt(delivery.sequence.0)),
-            verdict: Verdict::Cancelled(CancelCause::Gone),
-            pin: None,
-            effect: Some(HookEffect::Gone {
-                reason: "410".to_owned(),
-            }),
-            health: None,
-            news: None,
-        };
+        let sequence = delivery.sequence;
+        let verdict = Verdict::Cancelled(CancelCause::Gone);
+        let attempt = Some(attempt(sequence, 410));
+        let mut item = settlement(delivery.hook, sequence, attempt, verdict);
+        item.effect = Some(HookEffect::Gone {
+            reason: "410".to_owned(),
+        });
         store.settle([item].into()).await.unwrap();
     })
     .await;
@@ -251,47 +229,6 @@ async fn create(
 ) -> Result<whisperer_domain::catalog::Changed, whisperer_domain::port::CatalogError> {
     let change = CatalogChange::CreateHook(Box::new(hook(number)));
     store.change(change).await
-}
-
-/// The process's resident memory.
-fn rss_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let kib = line
-        .and_then(|line| line.split_whitespace().nth(1))
-        .unwrap();
-    kib.parse::<u64>().unwrap() * 1024
-}
-
-fn event(number: u64) -> NewEvent {
-    NewEvent {
-        id: EventId::parse(&format!("event-{number}")).unwrap(),
-        event_type: EventType::parse("package.created").unwrap(),
-        occurred_at: None,
-        object_id: None,
-        content_type: "application/json".to_owned(),
-        payload: "{}".into(),
-        fingerprint: [7; 32],
-        idempotency: None,
-        config_filter: None,
-        cloud: None,
-    }
-}
-
-fn attempt(sequence: u64) -> Attempt {
-    Attempt {
-        id: AttemptId(uuid::Uuid::from_u128(sequence.into())),
-        number: 1,
-        started_at: BenchClock.now(),
-        outcome: Outcome::Refused {
-            status: 410,
-            retry_after_secs: None,
-        },
-        timing: Timing::default(),
-        response: None,
-        chain: Vec::new(),
-        pinned: false,
-    }
 }
 
 fn hook(number: u64) -> Hook {

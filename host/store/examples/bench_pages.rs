@@ -15,47 +15,30 @@
     reason = "what a bench cannot go on without ends it, with the place"
 )]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+#[path = "../benches/ground/store.rs"]
+mod ground;
+
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use whisperer_domain::attempt::{Attempt, Response, Timing};
-use whisperer_domain::catalog::CatalogChange;
 use whisperer_domain::delivery::{DeadCause, StateKind};
 use whisperer_domain::event::NewEvent;
 use whisperer_domain::event_type::{EventPattern, EventType, OMS_CATALOGUE};
-use whisperer_domain::hook::Hook;
-use whisperer_domain::id::{AttemptId, EventId, EventKey, HookId, Owner, Sequence};
-use whisperer_domain::outcome::Outcome;
+use whisperer_domain::id::{EventId, EventKey, HookId, Owner, Sequence};
 use whisperer_domain::port::{
-    BoxFuture, Catalog, Clock, DeliveryQuery, Directive, EventQuery, Fence, Lanes, Lease, Ledger,
-    Run, Scope, Selection, Settlement, Verdict,
+    Catalog, DeliveryQuery, Directive, EventQuery, Lanes, Ledger, Run, Scope, Selection,
+    Settlement, Verdict,
 };
-use whisperer_domain::schedule::RetryConfig;
-use whisperer_domain::sign::SignatureForm;
-use whisperer_domain::target_url::TargetUrl;
 use whisperer_domain::time::Timestamp;
-use whisperer_store::{RedbStore, StoreConfig};
+use whisperer_store::RedbStore;
 
-const START: Timestamp = Timestamp(1_764_000_000_000);
+use ground::{BenchClock, START, attempt, hook, put_hook};
+
 const HOOKS: u64 = 20;
 const FAN_OUT: usize = 10;
 const SETTLED_AT_ONCE: usize = 1000;
 const RUNS: usize = 5;
-
-/// A millisecond passes with each event.
-struct BenchClock(AtomicU64);
-
-impl Clock for BenchClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::Relaxed))
-    }
-
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::pending())
-    }
-}
+const PAYLOAD_BYTES: usize = 300;
 
 #[tokio::main]
 async fn main() {
@@ -63,9 +46,7 @@ async fn main() {
         .nth(1)
         .map_or(1_000_000, |text| text.parse().expect("a number"));
     let folder = tempfile::tempdir().unwrap();
-    let clock = Arc::new(BenchClock(AtomicU64::new(START.0)));
-    let config = StoreConfig::new(folder.path().join("db"), folder.path().join("key"));
-    let store = RedbStore::open(config, clock.clone()).unwrap();
+    let (store, clock) = ground::open(folder.path());
     let began = Instant::now();
     fill(&store, &clock, deliveries).await;
     println!(
@@ -79,15 +60,14 @@ async fn main() {
 
 async fn fill(store: &RedbStore, clock: &BenchClock, deliveries: u64) {
     for id in 0..HOOKS {
-        let hook = Box::new(hook(id));
-        store.change(CatalogChange::CreateHook(hook)).await.unwrap();
+        put_hook(store, hook(&format!("o{}", id % 4), &format!("h{id}"))).await;
     }
     let revision = store.snapshot().revision;
     let events = deliveries / FAN_OUT as u64;
     let mut next = 0;
     while next < events {
         let some = (next..events.min(next + 1000)).map(|number| {
-            clock.0.fetch_add(1, Ordering::Relaxed);
+            clock.tick();
             let half = number % 2 * 10;
             let recipients = (half + 1..=half + FAN_OUT as u64).map(HookId).collect();
             store.accept(event(number), recipients, revision)
@@ -124,19 +104,9 @@ fn settlement(sequence: u64) -> Option<Settlement> {
         }
         _ => (Verdict::Delivered, 200),
     };
-    Some(Settlement {
-        lease: Lease {
-            hook: HookId(hook),
-            fence: Fence(1),
-        },
-        sequence: Sequence(sequence),
-        attempt: Some(attempt(sequence, status)),
-        verdict,
-        pin: None,
-        effect: None,
-        health: None,
-        news: None,
-    })
+    let sequence = Sequence(sequence);
+    let attempt = Some(attempt(sequence, status));
+    Some(ground::settlement(HookId(hook), sequence, attempt, verdict))
 }
 
 async fn pages(store: &RedbStore, deliveries: u64) {
@@ -299,52 +269,8 @@ fn everything() -> DeliveryQuery {
 fn event(number: u64) -> NewEvent {
     let name = OMS_CATALOGUE[usize::try_from(number % 18).unwrap()];
     NewEvent {
-        id: EventId::parse(&format!("event-{number}")).unwrap(),
         event_type: EventType::parse(name).unwrap(),
-        occurred_at: None,
         object_id: (number % 5000 == 1).then(|| "rare".to_owned()),
-        content_type: "application/json".to_owned(),
-        payload: format!("{{\"id\": {number}, \"text\": \"{}\"}}", "x".repeat(270)).into(),
-        fingerprint: [7; 32],
-        idempotency: None,
-        config_filter: None,
-        cloud: None,
-    }
-}
-
-fn attempt(sequence: u64, status: u16) -> Attempt {
-    Attempt {
-        id: AttemptId(uuid::Uuid::from_u128(sequence.into())),
-        number: 1,
-        started_at: START,
-        outcome: match status {
-            200 => Outcome::Delivered { status },
-            _ => Outcome::Refused {
-                status,
-                retry_after_secs: None,
-            },
-        },
-        timing: Timing::default(),
-        response: Some(Response {
-            status,
-            headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
-            body: "thank you".into(),
-            truncated: false,
-        }),
-        chain: Vec::new(),
-        pinned: false,
-    }
-}
-
-fn hook(number: u64) -> Hook {
-    Hook {
-        retry: RetryConfig::Fixed { seconds: 5 },
-        max_age: Duration::from_secs(3600),
-        signatures: vec![SignatureForm::Whisperer],
-        ..Hook::new(
-            Owner::parse(&format!("o{}", number % 4)).unwrap(),
-            TargetUrl::parse(&format!("https://h{number}.example/")).unwrap(),
-            EventPattern::All,
-        )
+        ..ground::event(&format!("event-{number}"), PAYLOAD_BYTES)
     }
 }

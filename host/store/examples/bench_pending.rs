@@ -15,11 +15,12 @@
     reason = "what a bench cannot go on without ends it, with the place"
 )]
 
+#[path = "../benches/ground/store.rs"]
+mod ground;
+
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use redb::{Database, ReadableTable, TableDefinition};
@@ -27,44 +28,23 @@ use whisperer_domain::access::{Right, Rights};
 use whisperer_domain::catalog::{CatalogChange, Token};
 use whisperer_domain::delivery::DeadCause;
 use whisperer_domain::event::NewEvent;
-use whisperer_domain::event_type::{EventPattern, EventType};
+use whisperer_domain::event_type::EventPattern;
 use whisperer_domain::hook::{Hook, Ordered};
-use whisperer_domain::id::{EventId, HookId, Owner};
-use whisperer_domain::port::{
-    BoxFuture, Budget, Catalog, Clock, Lanes, Lease, Ledger, Settlement, Verdict,
-};
-use whisperer_domain::schedule::RetryConfig;
-use whisperer_domain::sign::SignatureForm;
-use whisperer_domain::target_url::TargetUrl;
+use whisperer_domain::id::{HookId, Owner};
+use whisperer_domain::port::{Budget, Catalog, Lanes, Lease, Ledger, Verdict};
 use whisperer_domain::time::Timestamp;
-use whisperer_store::{RedbStore, StoreConfig};
+use whisperer_store::RedbStore;
+
+use ground::{hook, put_hook, rss_bytes, settlement};
 
 const LEASED_AT_ONCE: usize = 1000;
+const PAYLOAD_BYTES: usize = 300;
 const LOOKED_AT: usize = 10;
 const MOVED: usize = 10_000;
 const SETTLED: usize = 50_000;
 const SETTLED_AT_ONCE: usize = 1000;
 /// What one event is delivered to at most.
 const FAN_OUT: usize = 1000;
-
-/// A millisecond passes with each event.
-struct BenchClock(AtomicU64);
-
-impl Clock for BenchClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::Relaxed))
-    }
-
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::pending())
-    }
-}
-
-fn open(folder: &Path) -> (Arc<RedbStore>, Arc<BenchClock>) {
-    let clock = Arc::new(BenchClock(AtomicU64::new(1_764_000_000_000)));
-    let config = StoreConfig::new(folder.join("db"), folder.join("key"));
-    (RedbStore::open(config, clock.clone()).unwrap(), clock)
-}
 
 #[tokio::main]
 async fn main() {
@@ -95,15 +75,12 @@ async fn main() {
 
 /// Makes the hooks, then events for each of them until all deliveries are there.
 async fn fill(folder: &Path, hooks: u64, deliveries: usize) {
-    let (store, _) = open(folder);
-    store
-        .change(CatalogChange::CreateHook(Box::new(hook())))
-        .await
-        .unwrap();
+    let (store, _) = ground::open(folder);
+    put_hook(&store, hook("ann", "a")).await;
     store.close().await.unwrap();
     drop(store);
     copy_hook(folder, hooks);
-    let (store, clock) = open(folder);
+    let (store, clock) = ground::open(folder);
     let revision = store.snapshot().revision;
     let ids: Vec<HookId> = (1..=hooks).map(HookId).collect();
     let fan_out = FAN_OUT.min(ids.len());
@@ -112,7 +89,7 @@ async fn fill(folder: &Path, hooks: u64, deliveries: usize) {
     let at_once = (2000 / fan_out).max(1);
     for from in (0..events).step_by(at_once) {
         let some = (from..events.min(from + at_once)).map(|number| {
-            clock.0.fetch_add(1, Ordering::Relaxed);
+            clock.tick();
             let recipients = groups[number % groups.len()].to_vec();
             store.accept(event(number), recipients, revision)
         });
@@ -139,8 +116,12 @@ fn copy_hook(folder: &Path, hooks: u64) {
 
 async fn look(folder: &Path) {
     let began = Instant::now();
-    let (store, _) = open(folder);
-    println!("opened in {:.1?}; {} MiB", began.elapsed(), rss_mib());
+    let (store, _) = ground::open(folder);
+    println!(
+        "opened in {:.1?}; {} MiB",
+        began.elapsed(),
+        (rss_bytes() >> 20)
+    );
     let began = Instant::now();
     let mut leases = Vec::new();
     loop {
@@ -155,7 +136,7 @@ async fn look(folder: &Path) {
         "{} lanes leased in {:.1?}; {} MiB",
         leases.len(),
         began.elapsed(),
-        rss_mib()
+        (rss_bytes() >> 20)
     );
     let budget = Budget {
         rows: 256,
@@ -168,18 +149,19 @@ async fn look(folder: &Path) {
         let rows = taken.await.unwrap().ready.len();
         times.push(format!("{rows} rows {:.2?}", began.elapsed()));
     }
-    println!("first takes: {}; {} MiB", times.join(", "), rss_mib());
+    println!(
+        "first takes: {}; {} MiB",
+        times.join(", "),
+        (rss_bytes() >> 20)
+    );
     store.close().await.unwrap();
 }
 
 /// Order is turned on and off again, and somebody posts meanwhile.
 async fn turn() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open(folder.path());
-    store
-        .change(CatalogChange::CreateHook(Box::new(hook())))
-        .await
-        .unwrap();
+    let (store, _) = ground::open(folder.path());
+    put_hook(&store, hook("ann", "a")).await;
     let revision = store.snapshot().revision;
     for number in 0..MOVED / FAN_OUT {
         let many = vec![HookId(1); FAN_OUT];
@@ -204,11 +186,8 @@ async fn turn() {
 /// What a death costs beside a delivery, while nobody listens and while somebody does.
 async fn deaths() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open(folder.path());
-    store
-        .change(CatalogChange::CreateHook(Box::new(hook())))
-        .await
-        .unwrap();
+    let (store, _) = ground::open(folder.path());
+    put_hook(&store, hook("ann", "a")).await;
     println!();
     let kinds = [
         ("delivered", Verdict::Delivered, false),
@@ -236,16 +215,9 @@ async fn deaths() {
         let ready = taken.await.unwrap().ready;
         let began = Instant::now();
         for some in ready.chunks(SETTLED_AT_ONCE) {
-            let some = some.iter().map(|ready| Settlement {
-                lease,
-                sequence: ready.delivery.sequence,
-                attempt: None,
-                verdict: verdict.clone(),
-                pin: None,
-                effect: None,
-                health: None,
-                news: None,
-            });
+            let some = some
+                .iter()
+                .map(|ready| settlement(HookId(1), ready.delivery.sequence, None, verdict.clone()));
             store.settle(some.collect()).await.unwrap();
         }
         println!(
@@ -266,44 +238,11 @@ async fn listen(store: &RedbStore) {
     store.change(CatalogChange::PutToken(token)).await.unwrap();
     let listener = Hook {
         subscription: EventPattern::parse("whisperer.*").unwrap(),
-        ..hook()
+        ..hook("ann", "a")
     };
-    let change = CatalogChange::CreateHook(Box::new(listener));
-    store.change(change).await.unwrap();
+    put_hook(store, listener).await;
 }
 
 fn event(number: usize) -> NewEvent {
-    NewEvent {
-        id: EventId::parse(&format!("event-{number}")).unwrap(),
-        event_type: EventType::parse("package.created").unwrap(),
-        occurred_at: None,
-        object_id: None,
-        content_type: "application/json".to_owned(),
-        payload: format!("{{\"id\": {number}, \"text\": \"{}\"}}", "x".repeat(270)).into(),
-        fingerprint: [7; 32],
-        idempotency: None,
-        config_filter: None,
-        cloud: None,
-    }
-}
-
-fn hook() -> Hook {
-    Hook {
-        retry: RetryConfig::Fixed { seconds: 5 },
-        max_age: Duration::from_secs(3600),
-        signatures: vec![SignatureForm::Whisperer],
-        ..Hook::new(
-            Owner::parse("ann").unwrap(),
-            TargetUrl::parse("https://a.example/").unwrap(),
-            EventPattern::All,
-        )
-    }
-}
-
-/// What the process holds now; none where Linux does not say.
-fn rss_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1));
-    kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
+    ground::event(&format!("event-{number}"), PAYLOAD_BYTES)
 }

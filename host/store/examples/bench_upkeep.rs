@@ -14,44 +14,25 @@
     reason = "what a bench cannot go on without ends it, with the place"
 )]
 
+#[path = "../benches/ground/store.rs"]
+mod ground;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
-use whisperer_domain::attempt::{Attempt, Response, Timing};
-use whisperer_domain::catalog::{CatalogChange, Changed};
-use whisperer_domain::event::NewEvent;
-use whisperer_domain::event_type::{EventPattern, EventType};
-use whisperer_domain::hook::Hook;
-use whisperer_domain::id::{AttemptId, EventId, HookId, Owner, Sequence};
-use whisperer_domain::outcome::Outcome;
-use whisperer_domain::port::{
-    BoxFuture, Catalog, Clock, Fence, Lanes, Lease, Ledger, Onward, Retention, Settlement, Upkeep,
-    Verdict,
-};
-use whisperer_domain::target_url::TargetUrl;
-use whisperer_domain::time::Timestamp;
+use whisperer_domain::id::{HookId, Sequence};
+use whisperer_domain::port::{Catalog, Lanes, Ledger, Onward, Retention, Upkeep, Verdict};
 use whisperer_store::{RedbStore, StoreConfig};
 
-const START: Timestamp = Timestamp(1_764_000_000_000);
+use ground::{attempt, event, hook, put_hook, settlement};
+
 const PAYLOAD_BYTES: usize = 1000;
 const AT_ONCE: u64 = 500;
 const CALM: Duration = Duration::from_secs(10);
-
-struct BenchClock(AtomicU64);
-
-impl Clock for BenchClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::Relaxed))
-    }
-
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::pending())
-    }
-}
 
 #[tokio::main]
 async fn main() {
@@ -60,10 +41,8 @@ async fn main() {
     let (old, rate) = (number(100_000), number(1000));
     // Here, not in a temporary folder that may be memory.
     let folder = tempfile::tempdir_in(".").unwrap();
-    let clock = Arc::new(BenchClock(AtomicU64::new(START.0)));
-    let config = StoreConfig::new(folder.path().join("db"), folder.path().join("key"));
-    let store = RedbStore::open(config.clone(), clock.clone()).unwrap();
-    let hook = hook(&store).await;
+    let (store, clock) = ground::open(folder.path());
+    let hook = put_hook(&store, hook("ann", "a")).await;
     let began = Instant::now();
     for first in (0..old).step_by(AT_ONCE as usize) {
         fill(&store, hook, first, AT_ONCE.min(old - first)).await;
@@ -77,13 +56,13 @@ async fn main() {
 
     store.close().await.unwrap();
     drop(store);
-    clock.0.fetch_add(12 * 3_600_000, Ordering::Relaxed);
+    clock.advance(Duration::from_secs(12 * 3600));
     let config = StoreConfig {
         retention: Retention {
             age: Some(Duration::from_secs(3600)),
             bytes: None,
         },
-        ..config
+        ..ground::config(folder.path())
     };
     let store = RedbStore::open(config, clock.clone()).unwrap();
     let began = Instant::now();
@@ -159,7 +138,7 @@ async fn posting(
         let due = began.elapsed().as_micros() as u64 * rate / 1_000_000;
         while number < due {
             let was_due = began + Duration::from_micros(number * 1_000_000 / rate);
-            let event = event(&format!("{beside} {number}"));
+            let event = event(&format!("{beside} {number}"), PAYLOAD_BYTES);
             let store = Arc::clone(store);
             posts.spawn(async move {
                 store.accept(event, vec![hook], revision).await.unwrap();
@@ -183,72 +162,17 @@ async fn posting(
     );
 }
 
-async fn hook(store: &RedbStore) -> HookId {
-    let hook = Hook::new(
-        Owner::parse("ann").unwrap(),
-        TargetUrl::parse("https://a.example/").unwrap(),
-        EventPattern::All,
-    );
-    let change = CatalogChange::CreateHook(Box::new(hook));
-    match store.change(change).await.unwrap() {
-        Changed::Hook(hook) => hook.id,
-        Changed::Done => panic!("a created hook is shown"),
-    }
-}
-
 async fn fill(store: &RedbStore, hook: HookId, first: u64, count: u64) {
     let revision = store.snapshot().revision;
     let posts = (first..first + count).map(|number| {
-        let event = event(&format!("old {number}"));
+        let event = event(&format!("old {number}"), PAYLOAD_BYTES);
         store.accept(event, vec![hook], revision)
     });
     assert!(join_all(posts).await.iter().all(Result::is_ok));
-    let lease = Lease {
-        hook,
-        fence: Fence(1),
-    };
-    let settlements = (first..first + count).map(|number| Settlement {
-        lease,
-        sequence: Sequence(number + 1),
-        attempt: Some(attempt(number)),
-        verdict: Verdict::Delivered,
-        pin: None,
-        effect: None,
-        health: None,
-        news: None,
+    let settlements = (first..first + count).map(|number| {
+        let sequence = Sequence(number + 1);
+        let attempt = Some(attempt(sequence, 200));
+        settlement(hook, sequence, attempt, Verdict::Delivered)
     });
     store.settle(settlements.collect()).await.unwrap();
-}
-
-fn attempt(number: u64) -> Attempt {
-    Attempt {
-        id: AttemptId(uuid::Uuid::from_u128(u128::from(number) + 1)),
-        number: 1,
-        started_at: START,
-        outcome: Outcome::Delivered { status: 200 },
-        timing: Timing::default(),
-        response: Some(Response {
-            status: 200,
-            headers: vec![("server".to_owned(), "bench".to_owned())],
-            body: "ok".into(),
-            truncated: false,
-        }),
-        chain: Vec::new(),
-        pinned: false,
-    }
-}
-
-fn event(id: &str) -> NewEvent {
-    NewEvent {
-        id: EventId::parse(id).unwrap(),
-        event_type: EventType::parse("package.created").unwrap(),
-        occurred_at: None,
-        object_id: None,
-        content_type: "application/json".to_owned(),
-        cloud: None,
-        payload: vec![b'x'; PAYLOAD_BYTES].into(),
-        fingerprint: [7; 32],
-        idempotency: None,
-        config_filter: None,
-    }
 }

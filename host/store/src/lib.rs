@@ -29,6 +29,8 @@ mod watches;
 pub use config::StoreConfig;
 pub use error::{StoreError, Trouble};
 pub use memory::MemoryStore;
+#[doc(hidden)]
+pub use redb_store::measured;
 #[cfg(fuzzing)]
 pub use redb_store::record_codec;
 pub use redb_store::{RedbStore, Restored, backup_file, check_file, compact_file, restore};

@@ -16,6 +16,8 @@ mod batch;
 mod check;
 mod command;
 mod copy;
+#[cfg(test)]
+mod counts;
 mod fault;
 #[cfg(test)]
 mod faults;
@@ -24,6 +26,7 @@ mod frame;
 mod key;
 mod keys;
 mod long_reads;
+pub mod measured;
 mod offline;
 mod opener;
 mod ports;

@@ -4,7 +4,7 @@
 //! Its private half is the 32-byte seed of RFC 8032 and stays in a [`Secret`]. What signing takes
 //! is made of the seed at each signature and wiped after it, rather than kept open in memory for
 //! as long as the hook is there: that costs a third of what signing costs in any case
-//! (`cargo run --release -p whisperer-domain --example bench_sign`).
+//! (`benches/sign.rs`).
 
 use std::fmt;
 

@@ -135,10 +135,12 @@ impl Parts {
                 let catalog = store.snapshot();
                 let hooks = catalog.hooks.values();
                 let ordered = hooks.filter(|hook| hook.ordered != Ordered::No).count();
+                let status = store.status();
                 let seen = Seen {
                     stats: delivery.stats(),
                     hooks_ordered: ordered as u64,
-                    space: store.status().space,
+                    space: status.space,
+                    commits: status.commits,
                 };
                 metrics::write(&mut text, &seen);
             }

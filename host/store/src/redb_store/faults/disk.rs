@@ -78,6 +78,14 @@ struct State {
     failed: u64,
     is_shut: bool,
     keeps_clean: bool,
+    done: Done,
+}
+
+/// What was asked of a disk so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::redb_store) struct Done {
+    pub(in crate::redb_store) syncs: u64,
+    pub(in crate::redb_store) written_bytes: u64,
 }
 
 type Hook = Arc<dyn Fn() + Send + Sync>;
@@ -132,6 +140,10 @@ impl Disk {
 
     pub(super) fn is_cut(&self) -> bool {
         self.state().is_cut
+    }
+
+    pub(in crate::redb_store) fn done(&self) -> Done {
+        self.state().done
     }
 
     /// How often it was opened, or was to be.
@@ -301,6 +313,7 @@ impl StorageBackend for Plugged {
             hook();
         }
         let mut state = self.0.state();
+        state.done.syncs += 1;
         let failure = state.begin(Call::Sync)?;
         state.sync(failure.map(|failure| failure.ill));
         if failure.is_some_and(|failure| failure.ill == Ill::Panic) {
@@ -312,6 +325,7 @@ impl StorageBackend for Plugged {
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
         let mut state = self.0.state();
+        state.done.written_bytes += data.len() as u64;
         let failure = state.begin(Call::Write)?;
         // Power goes amid the write: some of it may be kept.
         if failure.is_none() {
