@@ -64,6 +64,9 @@ pub(crate) struct Lane {
     /// The last attempt that ended took long.
     pub(crate) is_slow: bool,
     pub(crate) health: Health,
+    /// What was saved of it is heard, or there is nothing. Before, no attempt may begin: what it
+    /// says, such as that the receiver is well again, would be held against no health at all.
+    pub(crate) is_known: bool,
     limits: Limits,
     line: Line,
     gate: Gate,
@@ -104,7 +107,7 @@ pub(crate) enum Standing {
 }
 
 impl Lane {
-    pub(crate) fn new(lease: Lease, is_proven: bool) -> Self {
+    pub(crate) fn new(lease: Lease, is_proven: bool, is_known: bool) -> Self {
         Self {
             lease,
             buffer: Buffer::default(),
@@ -123,6 +126,7 @@ impl Lane {
             is_proven,
             is_slow: false,
             health: Health::default(),
+            is_known,
             limits: Limits {
                 revision: None,
                 in_flight: MAX_IN_FLIGHT_DEFAULT,

@@ -79,7 +79,7 @@ fn buffered(lane: &mut Lane) -> Vec<u64> {
 
 #[test]
 fn what_comes_fresh_during_a_read_waits_for_its_end_and_is_held_once() {
-    let mut lane = Lane::new(lease(1), false);
+    let mut lane = Lane::new(lease(1), false, true);
     lane.fall_behind();
     assert!(lane.begin_read(NOW).is_empty());
     lane.arrive(held(7), ROWS_MAX);
@@ -100,7 +100,7 @@ fn whatever_is_forgotten_during_a_read_makes_another_one_follow() {
         |lane| lane.renew(lease(2)),
     ];
     for (case, forget) in forget.into_iter().enumerate() {
-        let mut lane = Lane::new(lease(1), false);
+        let mut lane = Lane::new(lease(1), false, true);
         lane.keep(held(9));
         lane.fall_behind();
         assert_eq!(lane.begin_read(NOW), [Sequence(9)]);
@@ -112,7 +112,7 @@ fn whatever_is_forgotten_during_a_read_makes_another_one_follow() {
 
 #[test]
 fn a_lane_that_is_full_or_behind_leaves_the_fresh_to_the_store() {
-    let mut lane = Lane::new(lease(1), false);
+    let mut lane = Lane::new(lease(1), false, true);
     (1..=ROWS_MAX as u64).for_each(|sequence| lane.arrive(held(sequence), ROWS_MAX));
     assert!(!wants_read(&lane));
     lane.arrive(held(9), ROWS_MAX);
@@ -128,7 +128,7 @@ fn a_lane_that_is_full_or_behind_leaves_the_fresh_to_the_store() {
 
 #[test]
 fn what_is_given_up_is_read_again() {
-    let mut lane = Lane::new(lease(1), false);
+    let mut lane = Lane::new(lease(1), false, true);
     lane.keep(held(1));
     assert!(lane.forget_last() && !lane.forget_last());
     assert!(wants_read(&lane) && lane.begin_read(NOW).is_empty());
@@ -137,7 +137,7 @@ fn what_is_given_up_is_read_again() {
 #[test]
 fn a_lane_that_may_not_run_neither_sends_nor_reads() {
     for standing in [Standing::Parked, Standing::Gone, Standing::Fenced] {
-        let mut lane = Lane::new(lease(1), false);
+        let mut lane = Lane::new(lease(1), false, true);
         lane.keep(held(1));
         lane.fall_behind();
         lane.standing = standing;
@@ -148,7 +148,7 @@ fn a_lane_that_may_not_run_neither_sends_nor_reads() {
 
 #[test]
 fn a_newer_lease_starts_over_and_an_older_one_changes_nothing() {
-    let mut lane = Lane::new(lease(2), false);
+    let mut lane = Lane::new(lease(2), false, true);
     lane.keep(held(1));
     lane.renew(lease(1));
     assert_eq!((lane.lease, lane.buffer.len()), (lease(2), 1));
@@ -160,13 +160,13 @@ fn a_newer_lease_starts_over_and_an_older_one_changes_nothing() {
 
 #[test]
 fn what_is_urgent_goes_first_wherever_it_is_and_once() {
-    let mut lane = Lane::new(lease(1), false);
+    let mut lane = Lane::new(lease(1), false, true);
     (1..=3).for_each(|sequence| lane.arrive(held(sequence), ROWS_MAX));
     lane.hasten(held(2));
     lane.hasten(held(9));
     assert_eq!(buffered(&mut lane), [2, 9, 1, 3]);
 
-    let mut lane = Lane::new(lease(1), false);
+    let mut lane = Lane::new(lease(1), false, true);
     lane.fall_behind();
     lane.begin_read(NOW);
     lane.hasten(held(8));
@@ -179,7 +179,7 @@ fn what_is_urgent_goes_first_wherever_it_is_and_once() {
 
 #[test]
 fn what_is_recalled_is_read_anew_and_a_read_from_before_is_stale() {
-    let mut lane = Lane::new(lease(1), false);
+    let mut lane = Lane::new(lease(1), false, true);
     lane.keep(held(1));
     lane.fall_behind();
     lane.begin_read(NOW);
@@ -195,7 +195,7 @@ fn what_is_recalled_is_read_anew_and_a_read_from_before_is_stale() {
 fn whoever_is_let_go_after_a_look_is_looked_for_again() {
     let look: [fn(&mut Lane); 3] = [Lane::look, Lane::recall, |lane| lane.hasten(held(1))];
     for (case, look) in look.into_iter().enumerate() {
-        let mut lane = Lane::new(lease(1), false);
+        let mut lane = Lane::new(lease(1), false, true);
         lane.keep(held(1));
         lane.keep(held(2));
         lane.out.extend([Sequence(1), Sequence(2)]);
@@ -209,7 +209,7 @@ fn whoever_is_let_go_after_a_look_is_looked_for_again() {
         lane.let_go(Sequence(1));
         assert!(wants_read(&lane), "case {case}");
     }
-    let mut lane = Lane::new(lease(1), false);
+    let mut lane = Lane::new(lease(1), false, true);
     lane.keep(held(1));
     lane.let_go(Sequence(1));
     assert!(!wants_read(&lane), "nobody told it to look");

@@ -66,6 +66,7 @@ impl Lane {
     pub(crate) fn choice(&mut self, now: Timestamp) -> Choice {
         let most = self.in_flight_limit.min(usize::from(self.limits.in_flight));
         if self.standing != Standing::Running
+            || !self.is_known
             || self.in_flight >= most.max(1)
             || !self.line.is_open(self.out.len())
             || (self.gives_way() && self.out.len() - self.in_flight >= UNSETTLED_OF_A_BACKLOG)

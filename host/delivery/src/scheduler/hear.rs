@@ -52,7 +52,7 @@ impl Scheduler {
             urgent,
         } = fresh;
         let lane = self.lanes.entry(lease.hook).or_insert_with(|| {
-            let mut lane = Lane::new(lease, self.proven.remove(&lease.hook));
+            let mut lane = Lane::new(lease, self.proven.remove(&lease.hook), self.all_lanes);
             if !self.all_lanes {
                 // The store may hold what stands before it.
                 lane.fall_behind();
@@ -75,8 +75,9 @@ impl Scheduler {
             let lane = self
                 .lanes
                 .entry(hook)
-                .or_insert_with(|| Lane::new(lease, self.proven.remove(&hook)));
+                .or_insert_with(|| Lane::new(lease, self.proven.remove(&hook), self.all_lanes));
             lane.renew(lease);
+            lane.is_known |= mark.saved.is_some();
             match catalog.hooks.get(&hook) {
                 Some(hook) => {
                     heed(lane, hook, mark.saved, now);
@@ -90,10 +91,27 @@ impl Scheduler {
             }
             self.consider(hook, now);
         }
-        self.all_lanes |= marks.all_lanes;
+        if marks.all_lanes {
+            self.all_lanes = true;
+            self.know_all(now);
+        }
         if marks.plugins {
             self.plugin_changes += 1;
             self.end_pauses(now, |pause| pause.cause == Cause::Plugins);
+        }
+    }
+
+    /// Of lanes that were not named nothing was saved.
+    fn know_all(&mut self, now: Timestamp) {
+        let unknown = self.lanes.iter_mut().filter(|(_, lane)| !lane.is_known);
+        let unknown: Vec<HookId> = unknown
+            .map(|(hook, lane)| {
+                lane.is_known = true;
+                *hook
+            })
+            .collect();
+        for hook in unknown {
+            self.consider(hook, now);
         }
     }
 

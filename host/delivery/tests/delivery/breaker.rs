@@ -202,6 +202,28 @@ async fn a_hook_that_was_failing_before_the_start_fails_on_from_there() {
     assert_eq!(world.seen_count(), 1);
 }
 
+/// What arrives right after a start waits until it is known what was saved of its lane: else its
+/// success would be no news, and the next failure the last of many.
+#[tokio::test(start_paused = true)]
+async fn a_success_right_after_the_start_ends_what_was_saved() {
+    let world = World::new();
+    world.put_hook(patient(1));
+    world.save_health(
+        1,
+        Health {
+            failing_since: Some(whisperer_domain::time::Timestamp(1_600_000_000_000)),
+            told: true,
+            ..Health::default()
+        },
+    );
+    world.acquire_late(Duration::from_secs(1));
+    let _delivery = world.deliver();
+    tokio::task::yield_now().await;
+    world.post(1);
+    world.all_settled().await;
+    assert_eq!(world.saved_health(1).unwrap(), Health::default());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hook_that_is_changed_at_the_start_is_not_what_was_saved_of_it() {
     let world = World::new();

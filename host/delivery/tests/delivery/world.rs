@@ -99,6 +99,8 @@ struct State {
     revoked: u64,
     /// Happens after lanes were read and before delivery hears of them.
     meanwhile: Option<Meanwhile>,
+    /// How long the store takes to say which lanes there are.
+    acquire_takes: Duration,
 }
 
 pub(crate) struct World {

@@ -1,5 +1,7 @@
 //! What a store does to deliveries when somebody directs it to, and tells of it.
 
+use std::time::Duration;
+
 use whisperer_domain::delivery::{CancelCause, DeadCause, DeliveryState, Revival};
 use whisperer_domain::id::{HookId, Sequence};
 use whisperer_domain::port::{Clock as _, FeedItem, Fence, Lease};
@@ -74,6 +76,11 @@ impl World {
     }
 
     /// Does something while delivery waits for its lanes.
+    /// The store takes so long to say which lanes there are.
+    pub(crate) fn acquire_late(&self, takes: Duration) {
+        self.state().acquire_takes = takes;
+    }
+
     pub(crate) fn meanwhile(&self, act: impl FnOnce(&Self) + Send + 'static) {
         self.state().meanwhile = Some(Box::new(act));
     }

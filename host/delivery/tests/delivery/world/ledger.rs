@@ -140,6 +140,7 @@ impl Lanes for World {
         let saved = |hook: &HookId| state.healths.get(hook).cloned().unwrap_or_default();
         let healths: Vec<Health> = hooks.iter().map(saved).collect();
         let meanwhile = state.meanwhile.take();
+        let takes = state.acquire_takes;
         drop(state);
         let acquired = hooks
             .into_iter()
@@ -152,7 +153,12 @@ impl Lanes for World {
         if let Some(act) = meanwhile {
             act(self);
         }
-        Box::pin(async move { Ok(acquired) })
+        Box::pin(async move {
+            if !takes.is_zero() {
+                tokio::time::sleep(takes).await;
+            }
+            Ok(acquired)
+        })
     }
 
     fn take(
