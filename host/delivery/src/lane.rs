@@ -351,6 +351,10 @@ impl Lane {
         };
         self.held.remove(&sequence);
         self.fall_behind();
+        if let Some(reading) = &mut self.reading {
+            // It was left out of what is being read, which stands behind it in an ordered lane.
+            reading.stale |= self.line.is_ordered();
+        }
         true
     }
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use whisperer_domain::delivery::{Delivery, DeliveryState, Ready};
 use whisperer_domain::event::Event;
 use whisperer_domain::event_type::EventType;
+use whisperer_domain::hook::Ordered;
 use whisperer_domain::id::{DeliveryUuid, EventId, EventKey, HookId, Sequence};
 use whisperer_domain::port::{Fence, Lease};
 use whisperer_domain::time::Timestamp;
@@ -107,6 +108,23 @@ fn whatever_is_forgotten_during_a_read_makes_another_one_follow() {
         forget(&mut lane);
         lane.end_read(false);
         assert!(wants_read(&lane), "case {case}");
+    }
+}
+
+/// What a read leaves out because it is held would be missing before what the read brings.
+#[test]
+fn of_an_ordered_lane_that_forgets_during_a_read_nothing_is_kept_that_the_read_brings() {
+    for ordered in [Ordered::No, Ordered::Hook, Ordered::Object] {
+        let mut lane = Lane::new(lease(1), false, true);
+        lane.line.follow(ordered, false);
+        lane.keep(held(8));
+        lane.keep(held(9));
+        lane.fall_behind();
+        assert_eq!(lane.begin_read(NOW).len(), 2);
+        assert!(lane.forget_last());
+        assert_eq!(lane.read_is_stale(), ordered != Ordered::No);
+        lane.end_read(false);
+        assert!(wants_read(&lane));
     }
 }
 
