@@ -180,18 +180,21 @@ async fn one_success_inside_the_time_keeps_the_hook_and_is_told() {
     assert_eq!(words[..2], ["failing", "recovered"]);
 }
 
+/// Hook 1 failed for longer than it may, and its owner knows.
+fn save_as_failing(world: &World) {
+    let health = Health {
+        failing_since: Some(whisperer_domain::time::Timestamp(1_600_000_000_000)),
+        told: true,
+        ..Health::default()
+    };
+    world.save_health(1, health);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hook_that_was_failing_before_the_start_fails_on_from_there() {
     let world = World::new();
     world.put_hook(patient(1));
-    world.save_health(
-        1,
-        Health {
-            failing_since: Some(whisperer_domain::time::Timestamp(1_600_000_000_000)),
-            told: true,
-            ..Health::default()
-        },
-    );
+    save_as_failing(&world);
     world.set_receiver(answering(500));
     let _delivery = world.deliver();
     world.until_quiet(|| world.is_started()).await;
@@ -208,14 +211,7 @@ async fn a_hook_that_was_failing_before_the_start_fails_on_from_there() {
 async fn a_success_right_after_the_start_ends_what_was_saved() {
     let world = World::new();
     world.put_hook(patient(1));
-    world.save_health(
-        1,
-        Health {
-            failing_since: Some(whisperer_domain::time::Timestamp(1_600_000_000_000)),
-            told: true,
-            ..Health::default()
-        },
-    );
+    save_as_failing(&world);
     world.acquire_late(Duration::from_secs(1));
     let _delivery = world.deliver();
     tokio::task::yield_now().await;
@@ -228,14 +224,7 @@ async fn a_success_right_after_the_start_ends_what_was_saved() {
 async fn a_hook_that_is_changed_at_the_start_is_not_what_was_saved_of_it() {
     let world = World::new();
     world.put_hook(patient(1));
-    world.save_health(
-        1,
-        Health {
-            failing_since: Some(whisperer_domain::time::Timestamp(1_600_000_000_000)),
-            told: true,
-            ..Health::default()
-        },
-    );
+    save_as_failing(&world);
     world.meanwhile(|world| world.change_hook(1, |hook| hook.max_in_flight = 2));
     world.set_receiver(answering(500));
     let _delivery = world.deliver();
