@@ -6,7 +6,6 @@ mod drain;
 mod history;
 mod hooks;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
@@ -14,14 +13,14 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::how::How;
 use crate::speed::{Lasts, Subject};
 use crate::world::Stage;
 
 #[derive(Args)]
 pub(crate) struct Asked {
-    /// The build to measure; by default the one that was built beside this program.
-    #[arg(long)]
-    server: Option<PathBuf>,
+    #[command(flatten)]
+    how: How,
     /// Only this; can be given several times.
     #[arg(long, value_enum)]
     only: Vec<Curve>,
@@ -34,19 +33,6 @@ pub(crate) struct Asked {
     /// Beside how many deliveries that are done, each compared with a server that has none.
     #[arg(long, value_delimiter = ',', default_values_t = [1_000_000, 5_000_000])]
     history: Vec<u64>,
-    /// Runs of each.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    runs: u32,
-    /// Short runs that try the tool out; the figures mean little.
-    #[arg(long)]
-    quick: bool,
-    /// Where to write all figures.
-    #[arg(long)]
-    json: Option<PathBuf>,
-    /// On which disk: a folder for the servers' data, removed at the end; a long history takes
-    /// some GiB.
-    #[arg(long)]
-    folder: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -85,15 +71,15 @@ struct Bench {
 
 impl Bench {
     fn begin(asked: &Asked) -> anyhow::Result<Self> {
-        let stage = || Stage::new(asked.server.as_deref(), asked.folder.as_deref());
+        let stage = || Stage::new(asked.how.server.as_deref(), asked.how.folder.as_deref());
         let mut sizes = Sizes {
             backlog: asked.backlog,
             hooks: asked.hooks.clone(),
             history: asked.history.clone(),
-            runs: asked.runs,
+            runs: asked.how.runs,
             lasts: Lasts::whole(),
         };
-        if asked.quick {
+        if asked.how.quick {
             sizes.lasts = Lasts::quick();
             sizes.runs = sizes.runs.min(1);
             sizes.backlog = sizes.backlog.min(5_000);
@@ -157,13 +143,13 @@ async fn all(asked: &Asked) -> anyhow::Result<()> {
         }
     }
     println!("\nMeasured in {} s.", bench.start.elapsed().as_secs());
-    if asked.quick {
+    if asked.how.quick {
         println!("A quick run tries the tool out: its figures mean little.");
     }
-    if let Some(file) = &asked.json {
+    if let Some(file) = &asked.how.json {
         let whole = json!({
             "server": bench.stage.binary.display().to_string(),
-            "quick": asked.quick,
+            "quick": asked.how.quick,
             "runs": bench.sizes.runs,
             "curves": figures,
         });

@@ -11,6 +11,7 @@ mod child;
 mod event;
 mod floor;
 mod generator;
+mod how;
 mod lanes;
 mod long;
 mod quantiles;

@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::floor::Floor;
+use crate::how::How;
 use crate::target::Target;
 use crate::usage::load_average;
 use crate::world::Stage;
@@ -38,9 +39,8 @@ const AROUND: Duration = Duration::from_millis(900);
 
 #[derive(Args)]
 pub(crate) struct Asked {
-    /// The build to measure; by default the one that was built beside this program.
-    #[arg(long)]
-    server: Option<PathBuf>,
+    #[command(flatten)]
+    how: How,
     /// Another build, to be compared with it, in turns.
     #[arg(long)]
     against: Option<PathBuf>,
@@ -58,18 +58,6 @@ pub(crate) struct Asked {
     /// Only this point, or this group of points; can be given several times.
     #[arg(long)]
     only: Vec<String>,
-    /// Runs of each point (pairs of runs, with --against).
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    runs: u32,
-    /// Short runs that try the tool out; the figures mean little.
-    #[arg(long)]
-    quick: bool,
-    /// Where to write all figures of all runs.
-    #[arg(long)]
-    json: Option<PathBuf>,
-    /// On which disk: a folder for the servers' data, removed at the end.
-    #[arg(long)]
-    folder: Option<PathBuf>,
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {
@@ -136,7 +124,7 @@ impl<'a> Session<'a> {
             asked,
             subjects: subjects(asked)?,
             points,
-            lasts: match asked.quick {
+            lasts: match asked.how.quick {
                 true => Lasts::quick(),
                 false => Lasts::whole(),
             },
@@ -166,7 +154,7 @@ impl<'a> Session<'a> {
     async fn point(&mut self, point: &Point) -> anyhow::Result<()> {
         let floor = self.floor(point).await?;
         let mut runs: Vec<Vec<Run>> = self.subjects.iter().map(|_| Vec::new()).collect();
-        for nth in 1..=self.asked.runs {
+        for nth in 1..=self.asked.how.runs {
             let mut turns: Vec<usize> = (0..self.subjects.len()).collect();
             if nth % 2 == 0 {
                 turns.reverse();
@@ -199,7 +187,7 @@ impl<'a> Session<'a> {
         if let Some(last) = last {
             return Ok(last.floor);
         }
-        let folder = self.asked.folder.clone();
+        let folder = self.asked.how.folder.clone();
         let folder = folder.unwrap_or_else(std::env::temp_dir);
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
@@ -226,7 +214,7 @@ impl<'a> Session<'a> {
         println!(
             "{} points, {} runs of each: about {minutes} min.\n",
             self.points.len(),
-            self.asked.runs
+            self.asked.how.runs
         );
     }
 
@@ -238,7 +226,7 @@ impl<'a> Session<'a> {
         } = self.lasts;
         let points = u32::try_from(self.points.len()).unwrap_or(u32::MAX);
         let subjects = u32::try_from(self.subjects.len()).unwrap_or(u32::MAX);
-        let runs = (AROUND + warm_up + measure) * (points * subjects * self.asked.runs);
+        let runs = (AROUND + warm_up + measure) * (points * subjects * self.asked.how.runs);
         match subjects {
             1 => runs + (floor.warm_up * 2 + floor.http * 2 + floor.disk * 3) * points,
             _ => runs,
@@ -278,10 +266,10 @@ impl<'a> Session<'a> {
             self.load_at_start,
             load_average()
         );
-        if self.asked.quick {
+        if self.asked.how.quick {
             println!("A quick run tries the tool out: its figures mean little.");
         }
-        if let Some(file) = &self.asked.json {
+        if let Some(file) = &self.asked.how.json {
             let text = serde_json::to_string_pretty(&self.json(cores))?;
             std::fs::write(file, text)
                 .with_context(|| format!("cannot write {}", file.display()))?;
@@ -298,7 +286,7 @@ impl<'a> Session<'a> {
     fn json(&self, cores: usize) -> Value {
         json!({
             "subjects": self.subjects.iter().map(Subject::name).collect::<Vec<_>>(),
-            "quick": self.asked.quick,
+            "quick": self.asked.how.quick,
             "cores": cores,
             "lasts": self.lasts,
             "load_average_at_start": self.load_at_start,
@@ -316,11 +304,11 @@ fn subjects(asked: &Asked) -> anyhow::Result<Vec<Subject>> {
         return Ok(vec![Subject::Elsewhere(Box::new(target))]);
     }
     let builds = [
-        Some(asked.server.as_deref()),
+        Some(asked.how.server.as_deref()),
         asked.against.as_deref().map(Some),
     ];
     let builds = builds.into_iter().flatten().map(|server| {
-        let stage = Stage::new(server, asked.folder.as_deref())?;
+        let stage = Stage::new(server, asked.how.folder.as_deref())?;
         Subject::build(stage, asked.component.clone())
     });
     builds.collect()
