@@ -185,7 +185,11 @@ fn whichever_call_fails_nothing_acknowledged_is_lost_and_the_store_comes_back() 
                                 let failure = failure(call, errno, ill, lasts, *nth);
                                 assert!(patient.suffer(failure).await, "{failure:?} never came");
                             }
-                            assert_eq!(patient.loses_power_after(3).await.err(), None, "{call:?} {ill:?}");
+                            assert_eq!(
+                                patient.loses_power_after(3).await.err(),
+                                None,
+                                "{call:?} {ill:?}"
+                            );
                         });
                     }
                 });
@@ -204,7 +208,11 @@ fn a_file_that_cannot_grow_loses_nothing_that_was_acknowledged() {
                 let mut patient = Patient::new(5000 + nth);
                 let failure = failure(Call::SetLen, errno, Ill::Refused, lasts, nth);
                 met += u64::from(patient.suffer(failure).await);
-                assert_eq!(patient.loses_power_after(3).await.err(), None, "{failure:?}");
+                assert_eq!(
+                    patient.loses_power_after(3).await.err(),
+                    None,
+                    "{failure:?}"
+                );
             });
         }
     }
