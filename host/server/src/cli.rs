@@ -142,10 +142,11 @@ fn serve(file: Option<&Path>, flags: &Flags) -> anyhow::Result<()> {
     if !config.core_dumps {
         core_dumps::forbid();
     }
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers(cores))
         .enable_all()
         .build()?;
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let background = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.div_ceil(2))
         .thread_name("background")
@@ -157,6 +158,12 @@ fn serve(file: Option<&Path>, flags: &Flags) -> anyhow::Result<()> {
     runtime.shutdown_background();
     background.shutdown_background();
     ended
+}
+
+/// One core is left to the thread that writes: it has a quarter of all the work, and whatever the
+/// others do begins and ends with it.
+fn workers(cores: usize) -> usize {
+    cores.saturating_sub(1).max(1)
 }
 
 /// This thread works where nobody waits: what is fresh goes before it.

@@ -139,6 +139,7 @@ impl RedbStore {
             rotating: Vec::new(),
             in_vain: 0,
             put_off: Vec::new(),
+            is_crowded: false,
         };
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())

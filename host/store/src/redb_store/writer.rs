@@ -1,30 +1,28 @@
 //! The one thread that writes.
 //!
-//! It takes everything that waits in its queue, up to a bound, into one transaction: what arrives
-//! while a commit syncs rides in the next. No timer, no fixed batch: alone, a write goes at
-//! once; under load, commits grow. Events that find many results of attempts beside them go first,
-//! in a commit of their own: somebody waits for them, and for results nobody does. After each commit it publishes the new state, then feeds the
-//! lanes, then answers. Any fault of the database, and any panic, ends in opening it anew
-//! (`reopen`): what was not committed is answered so, nothing acknowledged is lost.
+//! It takes what waits in its queue (`gather`) into one transaction. After each commit it publishes
+//! the new state, then feeds the lanes, then answers. Any fault of the database, and any panic, ends
+//! in opening it anew (`reopen`): what was not committed is answered so, nothing acknowledged is
+//! lost.
 
 mod compact;
+mod gather;
 mod reopen;
 mod rotate;
 pub(super) mod sweeper;
 
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use redb::WriteTransaction;
 use whisperer_domain::port::{
-    AcceptError, CatalogError, Clock, Compacted, DirectError, Rotated, StoreDown, StoreHealth,
-    UpkeepError,
+    AcceptError, CatalogError, Clock, DirectError, Rotated, StoreDown, StoreHealth, UpkeepError,
 };
 
+use self::gather::End;
 use self::sweeper::{Ended, Step, Sweeper};
 use super::batch::{Allowance, Batch, Finished};
 use super::command::{Answer, Command, Queued, Reply, Write};
@@ -36,12 +34,6 @@ use super::state::State;
 use super::tables::Tables;
 use crate::error::StoreError;
 use crate::retention::Cutoff;
-
-/// Rows of results that wait for the next commit, once, where there are so many times fewer rows of
-/// other writes,
-const RESULTS_TO_OTHERS: usize = 4;
-/// and where they are as many at all.
-const RESULTS_MIN: usize = 64;
 
 pub(super) struct Limits {
     pub(super) rows_max: usize,
@@ -66,26 +58,8 @@ pub(super) struct Writer {
     pub(super) in_vain: u32,
     /// Results that let others go first. They are in the next transaction, whatever comes.
     pub(super) put_off: Vec<Write>,
-}
-
-/// What was found in the queue.
-#[derive(Default)]
-struct Gathered {
-    writes: Vec<Write>,
-    rows: usize,
-    bytes: usize,
-    /// A read met a fault in the database as it is open now.
-    suspect: bool,
-    compact: Option<Reply<Result<Compacted, UpkeepError>>>,
-    rotations: Vec<Reply<Result<Rotated, StoreError>>>,
-    end: Option<End>,
-}
-
-/// Why the writer ends.
-enum End {
-    Close(Reply<Result<(), StoreError>>),
-    /// Nobody is left to ask anything.
-    Deserted,
+    /// The last transaction carried the events of many posters at once.
+    pub(super) is_crowded: bool,
 }
 
 impl Writer {
@@ -115,81 +89,6 @@ impl Writer {
                 Some(End::Deserted) => return drop(self.shared.take_database()),
                 None => {}
             }
-        }
-    }
-
-    /// Waits for something to do, then takes what is there.
-    fn gather(&self) -> Gathered {
-        let mut gathered = Gathered::default();
-        if self.state.is_at_rest() && self.put_off.is_empty() {
-            match self.wait() {
-                Ok(queued) => self.sort(queued, &mut gathered),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => gathered.end = Some(End::Deserted),
-            }
-        }
-        while gathered.end.is_none()
-            && gathered.compact.is_none()
-            && gathered.rows < self.limits.rows_max
-            && gathered.bytes < self.limits.bytes_max
-        {
-            match self.inbox.try_recv() {
-                Ok(queued) => self.sort(queued, &mut gathered),
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => gathered.end = Some(End::Deserted),
-            }
-        }
-        gathered
-    }
-
-    /// For something to write; not longer than retention rests.
-    fn wait(&self) -> Result<Queued, RecvTimeoutError> {
-        let live_bytes = self.state.counters.kept.live_bytes;
-        match self.sweeper.rest(Instant::now(), live_bytes) {
-            Some(rest) => self.inbox.recv_timeout(rest),
-            None => self
-                .inbox
-                .recv()
-                .map_err(|_| RecvTimeoutError::Disconnected),
-        }
-    }
-
-    /// Of what was gathered, what goes now; all of it, if it is the last.
-    fn first(&mut self, gathered: Vec<Write>, is_last: bool) -> Vec<Write> {
-        let mut first = mem::take(&mut self.put_off);
-        let is_result = |write: &Write| matches!(write, Write::Settle { .. });
-        let (mut many, mut few) = (0, 0);
-        for write in &gathered {
-            if is_result(write) {
-                many += write.rows();
-            } else {
-                few += write.rows();
-            }
-        }
-        let may_wait = few > 0 && many >= RESULTS_MIN.max(few * RESULTS_TO_OTHERS);
-        if may_wait && first.is_empty() && !is_last {
-            let (results, others) = gathered.into_iter().partition(is_result);
-            self.put_off = results;
-            return others;
-        }
-        first.extend(gathered);
-        first
-    }
-
-    fn sort(&self, queued: Queued, gathered: &mut Gathered) {
-        match queued.into_command() {
-            Some(Command::Write(write)) => {
-                gathered.rows += write.rows();
-                gathered.bytes += write.bytes();
-                gathered.writes.push(write);
-            }
-            Some(Command::Suspect { opening }) => {
-                gathered.suspect |= opening == self.shared.opening.load(Ordering::Acquire);
-            }
-            Some(Command::Rotate(reply)) => gathered.rotations.push(reply),
-            Some(Command::Close(reply)) => gathered.end = Some(End::Close(reply)),
-            Some(Command::Compact(reply)) => gathered.compact = Some(reply),
-            None => {}
         }
     }
 
