@@ -59,7 +59,7 @@ impl DeliveryConfig {
             read_rows: 128,
             read_bytes: 1 << 20,
             reads_max: 16,
-            settle_batch: 64,
+            settle_batch: 256,
             unsettled_max: 4096,
             unsettled_bytes_max: 64 << 20,
             defer_wait_min: Duration::from_secs(1),

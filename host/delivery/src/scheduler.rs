@@ -91,6 +91,10 @@ pub(crate) struct Parts {
 
 pub(crate) struct Scheduler {
     parts: Parts,
+    /// What attempts see of the world: shared, as there are many of them,
+    ports: Arc<Ports>,
+    /// and those whose lanes give way.
+    background_ports: Arc<Ports>,
     reports: mpsc::Receiver<Report>,
     reporter: Reporter,
     rng: Rng,
@@ -126,8 +130,14 @@ pub(crate) fn reports(
 
 impl Scheduler {
     pub(crate) fn new(parts: Parts, reporter: Reporter, reports: mpsc::Receiver<Report>) -> Self {
+        let mut background_ports = parts.ports.clone();
+        if let Some(background) = &parts.ports.background {
+            background_ports.transport = Arc::clone(&background.transport);
+        }
         Self {
             rng: Rng::with_seed(parts.config.seed),
+            ports: Arc::new(parts.ports.clone()),
+            background_ports: Arc::new(background_ports),
             parts,
             reports,
             reporter,

@@ -45,11 +45,15 @@ impl Host {
 
 impl Hosts {
     fn change(&mut self, key: &(usize, String), change: impl FnOnce(&mut Host)) {
-        let host = self.by_pool_and_origin.entry(key.clone()).or_default();
+        let host = match self.by_pool_and_origin.get_mut(key) {
+            Some(known) => known,
+            None => self.by_pool_and_origin.entry(key.clone()).or_default(),
+        };
         self.places -= host.places();
         change(host);
-        self.places += host.places();
-        if host.places() == 0 {
+        let places = host.places();
+        self.places += places;
+        if places == 0 {
             self.by_pool_and_origin.remove(key);
         }
     }

@@ -31,10 +31,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware;
 use axum::response::Redirect;
 use axum::routing::get;
 use tokio::sync::Semaphore;
+use tower::layer::layer_fn;
 use utoipa_axum::routes;
 use whisperer_domain::access::Right;
 use whisperer_domain::address::AddressPolicy;
@@ -49,6 +49,7 @@ pub(crate) use metrics::Peer;
 use openapi::Page;
 pub use plugins::Plugins;
 use rates::Rates;
+use shell::Shell;
 pub(crate) use tokens::fresh_token;
 
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
@@ -194,6 +195,6 @@ pub fn router(api: Arc<Api>) -> Router {
     router
         .method_not_allowed_fallback(shell::method_not_allowed)
         .fallback(shell::no_such_path)
-        .layer(middleware::from_fn(shell::around))
+        .layer(layer_fn(Shell::around))
         .with_state(api)
 }

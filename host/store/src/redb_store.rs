@@ -71,6 +71,7 @@ use self::seal::Seal;
 use self::shared::Shared;
 use self::space::Seen;
 use self::state::State;
+use self::writer::gather::Crowd;
 use self::writer::sweeper::Sweeper;
 use self::writer::{Limits, Writer};
 use crate::config::StoreConfig;
@@ -139,7 +140,7 @@ impl RedbStore {
             rotating: Vec::new(),
             in_vain: 0,
             put_off: Vec::new(),
-            is_crowded: false,
+            crowd: Crowd::default(),
         };
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())

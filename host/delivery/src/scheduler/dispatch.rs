@@ -105,14 +105,15 @@ impl Scheduler {
             hook,
             ready: begin.ready,
         };
-        let mut ports = self.parts.ports.clone();
-        let background = ports.background.take().filter(|_| gives_way);
-        if let Some(background) = &background {
-            ports.transport = Arc::clone(&background.transport);
-        }
+        let background = self.parts.ports.background.as_ref();
+        let background = background.filter(|_| gives_way);
+        let ports = Arc::clone(match background {
+            Some(_) => &self.background_ports,
+            None => &self.ports,
+        });
         let reporter = self.reporter.clone();
         let abort = self.parts.abort.clone();
-        self.spawn(background.as_ref(), async move {
+        self.spawn(background, async move {
             // Its place is given back by the report. Aborted, it has none: all is over then.
             let attempt = Box::pin(attempt::run(&ports, job));
             if let Some(ended) = abort.run_until_cancelled(attempt).await {

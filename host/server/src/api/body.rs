@@ -3,6 +3,7 @@
 
 mod intake;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -127,11 +128,15 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// The content type without its parameters.
-pub(super) fn essence(headers: &HeaderMap) -> Option<String> {
+/// The content type without its parameters, in small letters.
+pub(super) fn essence(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let given = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let (essence, _) = given.split_once(';').unwrap_or((given, ""));
-    Some(essence.trim().to_ascii_lowercase())
+    let essence = essence.trim();
+    Some(match essence.contains(|c: char| c.is_ascii_uppercase()) {
+        true => essence.to_ascii_lowercase().into(),
+        false => essence.into(),
+    })
 }
 
 /// Nothing is unpacked here: what is packed would only be called broken JSON.

@@ -6,7 +6,7 @@
 //! lost.
 
 mod compact;
-mod gather;
+pub(super) mod gather;
 mod reopen;
 mod rotate;
 pub(super) mod sweeper;
@@ -22,7 +22,7 @@ use whisperer_domain::port::{
     AcceptError, CatalogError, Clock, DirectError, Rotated, StoreDown, StoreHealth, UpkeepError,
 };
 
-use self::gather::End;
+use self::gather::{Crowd, End};
 use self::sweeper::{Ended, Step, Sweeper};
 use super::batch::{Allowance, Batch, Finished};
 use super::command::{Answer, Command, Queued, Reply, Write};
@@ -58,8 +58,8 @@ pub(super) struct Writer {
     pub(super) in_vain: u32,
     /// Results that let others go first. They are in the next transaction, whatever comes.
     pub(super) put_off: Vec<Write>,
-    /// The last transaction carried the events of many posters at once.
-    pub(super) is_crowded: bool,
+    /// Who brought what the last transaction carried.
+    pub(super) crowd: Crowd,
 }
 
 impl Writer {

@@ -56,7 +56,7 @@ impl Input {
             found.map(|(_, raw)| *raw)
         };
         let payload = find("payload").map(|raw| bytes.slice_ref(raw.get().as_bytes()));
-        let payload = errors.note("payload", payload.ok_or(value::REQUIRED.into()));
+        let payload = errors.note("payload", payload.ok_or_else(|| value::REQUIRED.into()));
         let event_type = match find("type") {
             None => Err(value::REQUIRED.into()),
             Some(raw) => parsed(raw).and_then(|given| event_type(&given, snapshot)),
@@ -109,7 +109,7 @@ pub(super) fn members(bytes: &Bytes) -> Result<Vec<(String, &RawValue)>, Problem
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut members = Vec::new();
+            let mut members = Vec::with_capacity(MEMBERS.len());
             while let Some(member) = map.next_entry::<String, &RawValue>()? {
                 if members.len() < MEMBERS_MAX {
                     members.push(member);

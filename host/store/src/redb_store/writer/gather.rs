@@ -19,11 +19,15 @@ use crate::redb_store::command::{Command, Queued, Reply, Write};
 
 /// Events in one commit that show that many post at the same time: more than sixteen connections can
 /// bring together, so that the only ones who post are not held up.
-const CROWD: usize = 17;
+const EVENTS_OF_A_CROWD: usize = 17;
+/// With fewer it is gone.
+const EVENTS_OF_ITS_REST: usize = 4;
+/// The same for results of attempts, which nobody waits for: more than one hook's places bring.
+const RESULTS_OF_A_CROWD: usize = 17;
 /// How long a crowd is waited for. A commit on a quick disk takes less than it takes many posters to
 /// come back with their next event: without a pause each would carry a few of them, cost as much as
 /// one that carries all, and leave too little of the machine to deliver what it accepts.
-const LINGER: Duration = Duration::from_millis(1);
+const LINGER: Duration = Duration::from_micros(700);
 /// Rows of results that wait for the next commit, once, where there are so many times fewer rows of
 /// other writes,
 const RESULTS_TO_OTHERS: usize = 4;
@@ -50,10 +54,42 @@ pub(super) enum End {
     Deserted,
 }
 
+/// Whether the last commit carried much of what comes from many at once.
+#[derive(Clone, Copy, Default)]
+pub(in crate::redb_store) struct Crowd {
+    of_events: bool,
+    of_results: bool,
+}
+
+impl Crowd {
+    fn after(self, writes: &[Write]) -> Self {
+        let (mut events, mut results) = (0, 0);
+        for write in writes {
+            match write {
+                Write::Accept { .. } => events += 1,
+                Write::Settle { items, .. } => results += items.len(),
+                Write::Change { .. } | Write::Direct { .. } | Write::Sweep { .. } => {}
+            }
+        }
+        let events_min = match self.of_events {
+            true => EVENTS_OF_ITS_REST,
+            false => EVENTS_OF_A_CROWD,
+        };
+        Self {
+            of_events: events >= events_min,
+            of_results: results >= RESULTS_OF_A_CROWD,
+        }
+    }
+
+    fn is_waited_for(self) -> bool {
+        self.of_events || self.of_results
+    }
+}
+
 impl Writer {
     /// Waits for something to do, then takes what is there.
     pub(super) fn gather(&mut self) -> Gathered {
-        if self.is_crowded {
+        if self.crowd.is_waited_for() {
             thread::sleep(LINGER);
         }
         let mut gathered = Gathered::default();
@@ -75,9 +111,7 @@ impl Writer {
                 Err(TryRecvError::Disconnected) => gathered.end = Some(End::Deserted),
             }
         }
-        let is_event = |write: &&Write| matches!(write, Write::Accept { .. });
-        let events = gathered.writes.iter().filter(is_event).count();
-        self.is_crowded = events >= if self.is_crowded { CROWD / 2 } else { CROWD };
+        self.crowd = self.crowd.after(&gathered.writes);
         gathered
     }
 
