@@ -15,12 +15,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit as _, StreamCipher as _};
 use memmap2::{Mmap, MmapMut};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 /// What the system hands out at least, anyhow.
 const PAGE_BYTES: usize = 4096;
+/// More than the cipher and what it calls have of the stack.
+const STACK_BURNT_BYTES: usize = 4096;
 
 static PAGE: OnceLock<Mmap> = OnceLock::new();
 static NONCES: AtomicU64 = AtomicU64::new(0);
@@ -72,12 +74,27 @@ pub(super) fn fresh_nonce() -> u64 {
 
 /// Closes what is open, and opens what is closed.
 pub(super) fn apply(nonce: u64, bytes: &mut [u8]) {
+    cipher(nonce, bytes);
+    burn();
+}
+
+/// Never inlined: whatever it leaves behind lies where [`burn`] comes to lie next.
+#[inline(never)]
+fn cipher(nonce: u64, bytes: &mut [u8]) {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     key.copy_from_slice(&page()[..KEY_BYTES]);
     let mut iv = [0; NONCE_BYTES];
     iv[..size_of::<u64>()].copy_from_slice(&nonce.to_le_bytes());
     // Wipes its state when dropped. Texts are far below the 256 GiB that one nonce is good for.
     ChaCha20::new((&*key).into(), &iv.into()).apply_keystream(bytes);
+}
+
+/// Wipes the stack below its caller. A cipher wipes its state where it ends, not where it was moved
+/// from or spilled to, and which of these there are changes with the compiler's settings.
+#[inline(never)]
+fn burn() {
+    let mut below = [0_u64; STACK_BURNT_BYTES / size_of::<u64>()];
+    below.zeroize();
 }
 
 #[cfg(test)]
