@@ -102,10 +102,10 @@ struct Guard {
 }
 
 impl Guard {
-    /// The request as it may go on, with who sent it; else the answer.
-    fn let_in(&self, mut request: Request) -> Result<Request, Response> {
+    /// The answer, if the request may not go on. If it may, it carries who sent it.
+    fn refuse(&self, request: &mut Request) -> Option<Response> {
         let right = match self.needs.of(request.method()) {
-            Access::Open => return Ok(request),
+            Access::Open => return None,
             Access::Token => None,
             Access::Right(right) => Some(right),
         };
@@ -114,7 +114,7 @@ impl Guard {
             Ok(principal) => principal,
             Err(problem) => {
                 let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
-                return Err(match peer.and_then(|peer| rates.stranger(peer)) {
+                return Some(match peer.and_then(|peer| rates.stranger(peer)) {
                     None => problem.into_response(),
                     Some(wait) => slower(wait, "Too many calls without a valid token from here.")
                         .into_response(),
@@ -122,15 +122,15 @@ impl Guard {
             }
         };
         if let Some(wait) = rates.token(principal.token) {
-            return Err(slower(wait, "This token calls too often.").into_response());
+            return Some(slower(wait, "This token calls too often.").into_response());
         }
         if let Some(right) = right
             && !principal.rights.has(right)
         {
-            return Err(Problem::forbidden(right).into_response());
+            return Some(Problem::forbidden(right).into_response());
         }
         request.extensions_mut().insert(principal);
-        Ok(request)
+        None
     }
 }
 
@@ -154,10 +154,10 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
-        match self.guard.let_in(request) {
-            Ok(request) => Either::Left(self.inner.call(request)),
-            Err(answer) => Either::Right(ready(Ok(answer))),
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        match self.guard.refuse(&mut request) {
+            None => Either::Left(self.inner.call(request)),
+            Some(answer) => Either::Right(ready(Ok(answer))),
         }
     }
 }
