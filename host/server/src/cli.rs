@@ -17,7 +17,8 @@ use whisperer_store::{StoreError, Trouble};
 use crate::config::{self, Config, Flags};
 use crate::control::Report;
 use crate::stdout::say;
-use crate::{core_dumps, small_pages, telemetry, wiring};
+use crate::wiring::{self, Beside};
+use crate::{core_dumps, small_pages, telemetry};
 
 #[derive(Parser)]
 #[command(name = "whisperer", version, about = "Delivers webhooks")]
@@ -143,27 +144,31 @@ fn serve(file: Option<&Path>, flags: &Flags) -> anyhow::Result<()> {
         core_dumps::forbid();
     }
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers(cores))
-        .enable_all()
-        .build()?;
-    let background = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.div_ceil(2))
-        .thread_name("background")
+    let half = cores.div_ceil(2);
+    let deliveries = threads("deliveries", cores.saturating_sub(1).max(1)).build()?;
+    let requests = threads("requests", half).build()?;
+    let background = threads("background", half)
         .on_thread_start(step_back)
-        .enable_all()
         .build()?;
-    let ended = runtime.block_on(wiring::serve(config, background.handle().clone()));
+    let beside = Beside {
+        requests: requests.handle().clone(),
+        background: background.handle().clone(),
+    };
+    let ended = deliveries.block_on(wiring::serve(config, beside));
     // What is still on a blocking thread then holds nothing that must be finished.
-    runtime.shutdown_background();
-    background.shutdown_background();
+    for runtime in [deliveries, requests, background] {
+        runtime.shutdown_background();
+    }
     ended
 }
 
-/// One core is left to the thread that writes: it has a quarter of all the work, and whatever the
-/// others do begins and ends with it.
-fn workers(cores: usize) -> usize {
-    cores.saturating_sub(1).max(1)
+/// Few, as threads that hand work to each other spend much of their time on waking each other; and
+/// apart for requests and deliveries, so that the system shares the processors out between them
+/// whatever one of them has to do. The store's one thread has its part of a core beside them.
+fn threads(name: &str, count: usize) -> tokio::runtime::Builder {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    threads.worker_threads(count).thread_name(name).enable_all();
+    threads
 }
 
 /// This thread works where nobody waits: what is fresh goes before it.

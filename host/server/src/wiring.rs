@@ -51,16 +51,24 @@ struct Running {
     grace: Duration,
 }
 
-/// Serves until a signal, then ends in order. What nobody waits for runs in `background`.
+/// Runtimes beside the one that delivers.
+pub(crate) struct Beside {
+    /// Where the API answers.
+    pub(crate) requests: Handle,
+    /// For what nobody waits for.
+    pub(crate) background: Handle,
+}
+
+/// Serves until a signal, then ends in order.
 ///
 /// # Errors
 /// What could not be started, or not be ended, and why.
-pub(crate) async fn serve(config: Config, background: Handle) -> anyhow::Result<()> {
+pub(crate) async fn serve(config: Config, beside: Beside) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let running = start(&config, listener, background).await?;
+    let running = start(&config, listener, beside).await?;
     let first = signals.next().await;
     tracing::info!(
         grace_secs = running.grace.as_secs(),
@@ -75,17 +83,13 @@ pub(crate) async fn serve(config: Config, background: Handle) -> anyhow::Result<
     }
 }
 
-async fn start(
-    config: &Config,
-    listener: TcpListener,
-    background: Handle,
-) -> anyhow::Result<Running> {
+async fn start(config: &Config, listener: TcpListener, beside: Beside) -> anyhow::Result<Running> {
     let address = listener
         .local_addr()
         .context("cannot tell the own address")?;
     let (requests, workers) = (TaskTracker::new(), TaskTracker::new());
     let (no_more_requests, no_more_work) = (CancellationToken::new(), CancellationToken::new());
-    let parts = Parts::open(config, address, &workers, &no_more_work, background)?;
+    let parts = Parts::open(config, address, &workers, &no_more_work, beside.background)?;
     let running = Running {
         parts,
         delivery: Arc::default(),
@@ -115,13 +119,16 @@ async fn start(
         ),
         header_timeout: Duration::from_secs(config.header_timeout_secs),
     };
-    running.requests.spawn(edge::serve(
-        listener,
-        router,
-        edge_config,
-        running.requests.clone(),
-        running.no_more_requests.clone(),
-    ));
+    running.requests.spawn_on(
+        edge::serve(
+            listener,
+            router,
+            edge_config,
+            running.requests.clone(),
+            running.no_more_requests.clone(),
+        ),
+        &beside.requests,
+    );
     say(&format!("whisperer listening on http://{address}"));
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
     running.deliver_when_plugins_are_read(config);
