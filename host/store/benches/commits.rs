@@ -28,7 +28,7 @@ use ground::{attempt, event, hook, put_hook, settlement};
 const AT_ONCE: [usize; 4] = [1, 8, 64, 256];
 const PAYLOAD_BYTES: usize = 1 << 10;
 /// As the settler gathers them.
-const SETTLED_AT_ONCE: usize = 64;
+const SETTLED_AT_ONCE: usize = 256;
 
 struct Ground {
     runtime: Runtime,
