@@ -62,15 +62,7 @@ pub(in crate::redb_store) struct Crowd {
 }
 
 impl Crowd {
-    fn after(self, writes: &[Write]) -> Self {
-        let (mut events, mut results) = (0, 0);
-        for write in writes {
-            match write {
-                Write::Accept { .. } => events += 1,
-                Write::Settle { items, .. } => results += items.len(),
-                Write::Change { .. } | Write::Direct { .. } | Write::Sweep { .. } => {}
-            }
-        }
+    fn after(self, (events, results): (usize, usize)) -> Self {
         let events_min = match self.of_events {
             true => EVENTS_OF_ITS_REST,
             false => EVENTS_OF_A_CROWD,
@@ -84,6 +76,18 @@ impl Crowd {
     fn is_waited_for(self) -> bool {
         self.of_events || self.of_results
     }
+}
+
+fn events_and_results(writes: &[Write]) -> (usize, usize) {
+    let (mut events, mut results) = (0, 0);
+    for write in writes {
+        match write {
+            Write::Accept { .. } => events += 1,
+            Write::Settle { items, .. } => results += items.len(),
+            Write::Change { .. } | Write::Direct { .. } | Write::Sweep { .. } => {}
+        }
+    }
+    (events, results)
 }
 
 impl Writer {
@@ -111,7 +115,7 @@ impl Writer {
                 Err(TryRecvError::Disconnected) => gathered.end = Some(End::Deserted),
             }
         }
-        self.crowd = self.crowd.after(&gathered.writes);
+        self.crowd = self.crowd.after(events_and_results(&gathered.writes));
         gathered
     }
 
@@ -164,5 +168,31 @@ impl Writer {
             Some(Command::Compact(reply)) => gathered.compact = Some(reply),
             None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Crowd, EVENTS_OF_A_CROWD};
+
+    #[test]
+    fn few_posters_are_never_waited_for_and_a_crowd_until_it_is_gone() {
+        let few = (EVENTS_OF_A_CROWD - 1, 8);
+        let crowd = Crowd::default().after(few);
+        assert!(!crowd.is_waited_for());
+        let crowd = crowd.after((EVENTS_OF_A_CROWD, 0));
+        assert!(crowd.is_waited_for());
+        let crowd = crowd.after((4, 0));
+        assert!(crowd.is_waited_for(), "some of it were held up elsewhere");
+        let crowd = crowd.after((3, 0));
+        assert!(!crowd.is_waited_for());
+        assert!(!crowd.after(few).is_waited_for());
+    }
+
+    #[test]
+    fn many_results_are_waited_for_once_and_make_no_crowd_of_events() {
+        let crowd = Crowd::default().after((0, 64));
+        assert!(crowd.is_waited_for());
+        assert!(!crowd.after((8, 8)).is_waited_for());
     }
 }
