@@ -22,7 +22,8 @@ use crate::redb_store::command::{Command, Queued, Reply, Write};
 const EVENTS_OF_A_CROWD: usize = 17;
 /// With fewer it is gone.
 const EVENTS_OF_ITS_REST: usize = 4;
-/// The same for results of attempts, which nobody waits for: more than one hook's places bring.
+/// The same for results of attempts, which only ordered lanes wait for: more than one hook's places
+/// bring by default.
 const RESULTS_OF_A_CROWD: usize = 17;
 /// How long a crowd is waited for. A commit on a quick disk takes less than it takes many posters to
 /// come back with their next event: without a pause each would carry a few of them, cost as much as
